@@ -1,0 +1,49 @@
+# Towpath. `make help` lists the targets. All of them set up what they need, honour CARGO_TARGET_DIR and may be repeated.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# In CI every clone is new: a target folder outside it makes the second run quick.
+ifeq ($(CI),true)
+export CARGO_TARGET_DIR ?= $(HOME)/.cache/towpath/target
+endif
+export CARGO_TARGET_DIR ?= $(CURDIR)/target
+# Without this, a target folder outside the clone makes the WASM build resolve versions of its own.
+export WASM_BUILD_WORKSPACE_HINT := $(CURDIR)
+export CARGO_TERM_COLOR ?= $(if $(filter true,$(CI)),never,auto)
+
+toolchain = eval "$$(scripts/toolchain)"
+ledger_tool = scripts/ledger/node_modules/.package-lock.json
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+.PHONY: bootstrap
+bootstrap: ## Install system packages and the WASM target
+	@scripts/bootstrap
+
+.PHONY: build
+build: bootstrap ## Build the node, the runtime and all tests
+	@if [ ! -e "$(CARGO_TARGET_DIR)/debug/towpath-node" ]; then \
+		echo "First build: about 800 crates and the WASM runtime, 25 to 45 minutes on two cores. Cargo shows its progress." >&2; fi
+	@$(toolchain); cargo build --locked --workspace --all-targets
+
+.PHONY: test
+test: build $(ledger_tool) ## Check formatting, run all tests and a live network of four validators
+	@$(toolchain); cargo fmt --all --check
+	@cd scripts/ledger && npm test --silent
+	@$(toolchain); cargo test --locked --workspace
+
+.PHONY: lint
+lint: bootstrap ## Run clippy over our own crates
+	@$(toolchain); cargo clippy --locked --workspace --all-targets -- -D warnings
+
+$(ledger_tool): scripts/ledger/package.json scripts/ledger/package-lock.json | bootstrap
+	@echo "Installing the ledger tool's one dependency, @polkadot/api" >&2
+	@cd scripts/ledger && npm ci --silent --no-audit --no-fund && touch node_modules/.package-lock.json
+
+.PHONY: clean
+clean: ## Remove what was built here
+	rm -rf target scripts/ledger/node_modules

@@ -1,0 +1,17 @@
+//! Towpath's chain node: a BABE and GRANDPA validator or full node.
+
+mod chain_spec;
+mod cli;
+mod command;
+mod rpc;
+mod service;
+
+fn main() -> std::process::ExitCode {
+	match command::run() {
+		Ok(()) => std::process::ExitCode::SUCCESS,
+		Err(error) => {
+			eprintln!("towpath-node: {error}");
+			std::process::ExitCode::from(command::exit_code(&error))
+		}
+	}
+}

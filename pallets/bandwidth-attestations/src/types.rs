@@ -1,0 +1,75 @@
+//! Counters, standing, and why an item of a batch is skipped.
+
+use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
+use scale_info::TypeInfo;
+use serde::{Deserialize, Serialize};
+use towpath_primitives::{Amount, NodeId};
+
+/// What a router claimed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, MaxEncodedLen, TypeInfo)]
+pub struct Counters {
+	/// Paid for it, fee included.
+	pub gross: Amount,
+	/// Burned of that.
+	pub burned: Amount,
+	/// Verified bytes, no more than the amount could buy at the floor price.
+	pub bytes: u64,
+	/// Claims that counted.
+	pub claims: u32,
+}
+
+/// What gives standing: claims worth `minimum` within one era, for `term` eras after it.
+#[derive(
+	Clone,
+	Copy,
+	Debug,
+	Default,
+	PartialEq,
+	Eq,
+	Encode,
+	Decode,
+	DecodeWithMemTracking,
+	MaxEncodedLen,
+	TypeInfo,
+	Serialize,
+	Deserialize,
+)]
+pub struct StandingRule {
+	/// Gross amount, in base units.
+	pub minimum: Amount,
+	/// In eras.
+	pub term: u32,
+}
+
+/// Why an item of a batch changed nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+pub enum Skipped {
+	/// Its slot had claimed as much already.
+	Stale,
+	/// No such channel, or it is over.
+	UnknownChannel,
+	/// The channel's receipt key did not sign it for this network.
+	BadSignature,
+	/// The router is not registered.
+	UnknownRouter,
+	/// The claim window is over.
+	WindowOver,
+	/// All slots are taken.
+	NoFreeSlot,
+	/// A new slot needs an active router.
+	RouterNotActive,
+	/// The money could not be moved.
+	Money,
+}
+
+/// Whether a router has lately relayed enough to be a validator.
+pub trait Standing {
+	/// Whether `node` has standing in `era`.
+	fn has_standing(node: &NodeId, era: u32) -> bool;
+}
+
+impl<T: crate::Config> Standing for crate::Pallet<T> {
+	fn has_standing(node: &NodeId, era: u32) -> bool {
+		crate::StandingUntil::<T>::get(node).is_some_and(|until| until >= era)
+	}
+}

@@ -1,0 +1,136 @@
+//! Sessions into eras: when to elect, when an era ends, who authored how much.
+
+use alloc::vec::Vec;
+use frame_support::traits::Get;
+use pallet_bandwidth_attestations::Standing;
+use pallet_node_identity::Registry;
+use pallet_rewards::{EraRewards, ValidatorRecord};
+use sp_staking::SessionIndex;
+use towpath_primitives::RouterStatus;
+
+use crate::{
+	ActiveSet, ActiveSetOf, ActiveValidator, Authored, Candidates, Config, CurrentRule, ElectedSet, Event, Pallet,
+};
+
+impl<T: Config> Pallet<T> {
+	fn starts_era(session: SessionIndex) -> bool {
+		session.checked_rem(T::SessionsPerEra::get().max(1)) == Some(0)
+	}
+
+	/// The qualified candidates with the highest bonds. Ties go to the smaller node id, so that all nodes agree.
+	fn qualified() -> Vec<ActiveValidator<T::AccountId>> {
+		let coming_era = T::Rewards::current_era().saturating_add(1);
+		let min_bond = CurrentRule::<T>::get().min_bond;
+		// At most `MaxCandidates` entries.
+		let mut qualified: Vec<_> = Candidates::<T>::iter()
+			.filter(|(operator, candidate)| {
+				!candidate.barred
+					&& candidate.bond >= min_bond
+					&& T::Registry::router(&candidate.node)
+						.is_some_and(|(owner, status)| owner == *operator && status == RouterStatus::Active)
+					&& T::Standing::has_standing(&candidate.node, coming_era)
+					&& pallet_session::NextKeys::<T>::contains_key(operator)
+			})
+			.map(|(operator, candidate)| ActiveValidator { operator, node: candidate.node, bond: candidate.bond })
+			.collect();
+		qualified.sort_by(|a, b| b.bond.cmp(&a.bond).then(a.node.cmp(&b.node)));
+		qualified
+	}
+
+	/// Chooses the set of the era that `session` starts, or keeps the one there is.
+	fn elect(session: SessionIndex) -> Option<ActiveSetOf<T>> {
+		let rule = CurrentRule::<T>::get();
+		let mut qualified = Self::qualified();
+		if (qualified.len() as u32) < rule.floor.max(1) {
+			Self::deposit_event(Event::SetKept { session, qualified: qualified.len() as u32 });
+			return None;
+		}
+		qualified.truncate(rule.cap.min(T::MaxValidators::get()) as usize);
+		let set = ActiveSetOf::<T>::truncate_from(qualified);
+		let nodes = set.iter().map(|validator| validator.node).collect();
+		Self::deposit_event(Event::Elected { session, nodes });
+		ElectedSet::<T>::put(&set);
+		Some(set)
+	}
+
+	/// Closes the running era's books and starts the next with the elected set.
+	fn turn_era() {
+		let set = ActiveSet::<T>::get();
+		let slots = u64::from(T::SessionsPerEra::get()).saturating_mul(T::SlotsPerSession::get());
+		// Rounded up: a share of the slots that is not whole must not make a validator's pay larger.
+		let expected = slots.div_ceil((set.len() as u64).max(1));
+		let records = set
+			.into_iter()
+			.map(|ActiveValidator { operator, node, bond }| ValidatorRecord {
+				node,
+				bond,
+				authored: Authored::<T>::take(operator),
+			})
+			.collect();
+		T::Rewards::end_era(records, u32::try_from(expected).unwrap_or(u32::MAX));
+		if let Some(elected) = ElectedSet::<T>::take() {
+			ActiveSet::<T>::put(elected);
+		}
+	}
+}
+
+impl<T: Config> pallet_session::SessionManager<T::AccountId> for Pallet<T> {
+	fn new_session(session: SessionIndex) -> Option<Vec<T::AccountId>> {
+		if !Self::starts_era(session) {
+			return None;
+		}
+		Self::elect(session).map(|set| set.into_iter().map(|validator| validator.operator).collect())
+	}
+
+	fn new_session_genesis(_: SessionIndex) -> Option<Vec<T::AccountId>> {
+		let set = ActiveSet::<T>::get();
+		(!set.is_empty()).then(|| set.into_iter().map(|validator| validator.operator).collect())
+	}
+
+	fn start_session(session: SessionIndex) {
+		// Session 0 starts at genesis, and no era ends there.
+		if session > 0 && Self::starts_era(session) {
+			Self::turn_era();
+		}
+	}
+
+	fn end_session(_: SessionIndex) {}
+}
+
+impl<T: Config> pallet_session::historical::SessionManager<T::AccountId, ActiveValidator<T::AccountId>> for Pallet<T> {
+	fn new_session(session: SessionIndex) -> Option<Vec<(T::AccountId, ActiveValidator<T::AccountId>)>> {
+		if !Self::starts_era(session) {
+			return None;
+		}
+		Self::elect(session).map(identified)
+	}
+
+	fn new_session_genesis(_: SessionIndex) -> Option<Vec<(T::AccountId, ActiveValidator<T::AccountId>)>> {
+		let set = ActiveSet::<T>::get();
+		(!set.is_empty()).then(|| identified(set))
+	}
+
+	fn start_session(session: SessionIndex) {
+		<Self as pallet_session::SessionManager<_>>::start_session(session)
+	}
+
+	fn end_session(session: SessionIndex) {
+		<Self as pallet_session::SessionManager<_>>::end_session(session)
+	}
+}
+
+fn identified<AccountId: Clone>(
+	set: impl IntoIterator<Item = ActiveValidator<AccountId>>,
+) -> Vec<(AccountId, ActiveValidator<AccountId>)> {
+	set.into_iter().map(|validator| (validator.operator.clone(), validator)).collect()
+}
+
+impl<T: Config + pallet_authorship::Config>
+	pallet_authorship::EventHandler<T::AccountId, frame_system::pallet_prelude::BlockNumberFor<T>> for Pallet<T>
+{
+	fn note_author(author: T::AccountId) {
+		if ActiveSet::<T>::get().iter().any(|validator| validator.operator == author) {
+			Authored::<T>::mutate(author, |count| *count = count.saturating_add(1));
+		}
+	}
+}

@@ -1,0 +1,142 @@
+//! The chain's periods: stored at genesis, so that one runtime serves tests, the demo and production.
+//!
+//! Slot and epoch never change after genesis; BABE cannot. The others may be changed by an upgrade of the chain.
+
+pub use pallet::*;
+
+use codec::{Decode, Encode, MaxEncodedLen};
+use frame_support::traits::Get;
+use scale_info::TypeInfo;
+use serde::{Deserialize, Serialize};
+
+/// All periods. Times in milliseconds say so; everything else counts slots, sessions, eras or blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, MaxEncodedLen, TypeInfo, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Settings {
+	/// Length of a slot in milliseconds. The least step between two timestamps is half of it.
+	pub slot_ms: u64,
+	/// Slots in an epoch, which is a session.
+	pub epoch_slots: u64,
+	/// Sessions in an era.
+	pub era_sessions: u32,
+	/// Eras for which a validator's bond stays after it left.
+	pub unbonding_eras: u32,
+	/// Blocks for which a router's record and bond stay after it left.
+	pub leave_blocks: u32,
+	/// Blocks between two updates of a router's profile.
+	pub update_blocks: u32,
+	/// Blocks for which a vouch stays at stake.
+	pub vouch_blocks: u32,
+	/// Blocks between two looks of the treasury at what is due.
+	pub spend_blocks: u32,
+	/// Blocks within which an approved spend must be drawn.
+	pub spend_payout_blocks: u32,
+}
+
+/// Six-second slots, hour-long epochs, day-long eras.
+impl Default for Settings {
+	fn default() -> Self {
+		const DAY: u32 = 14_400;
+		Settings {
+			slot_ms: 6_000,
+			epoch_slots: 600,
+			era_sessions: 24,
+			unbonding_eras: 28,
+			leave_blocks: 30 * DAY,
+			update_blocks: 600,
+			vouch_blocks: 90 * DAY,
+			spend_blocks: 6 * DAY,
+			spend_payout_blocks: 30 * DAY,
+		}
+	}
+}
+
+impl Settings {
+	/// Whether a chain can run on these.
+	pub fn are_sound(&self) -> bool {
+		self.slot_ms >= 2
+			&& self.slot_ms % 2 == 0
+			&& self.epoch_slots > 0
+			&& self.era_sessions > 0
+			&& self.spend_blocks > 0
+	}
+
+	/// For how many blocks an equivocation can be reported: as long as its author's bond is there.
+	pub fn report_longevity(&self) -> u64 {
+		u64::from(self.unbonding_eras).saturating_mul(self.era_sessions.into()).saturating_mul(self.epoch_slots)
+	}
+}
+
+#[frame_support::pallet]
+pub mod pallet {
+	use super::Settings;
+	use frame_support::pallet_prelude::*;
+
+	#[pallet::pallet]
+	pub struct Pallet<T>(_);
+
+	#[pallet::config]
+	pub trait Config: frame_system::Config {}
+
+	/// The periods.
+	#[pallet::storage]
+	pub type Current<T: Config> = StorageValue<_, Settings, ValueQuery>;
+
+	#[pallet::genesis_config]
+	#[derive(frame_support::DefaultNoBound)]
+	pub struct GenesisConfig<T: Config> {
+		/// The periods.
+		pub settings: Settings,
+		#[serde(skip)]
+		pub _marker: core::marker::PhantomData<T>,
+	}
+
+	#[pallet::genesis_build]
+	impl<T: Config> BuildGenesisConfig for GenesisConfig<T> {
+		fn build(&self) {
+			assert!(
+				self.settings.are_sound(),
+				"periods: slotMs is even and at least 2; epochSlots, eraSessions, spendBlocks >= 1"
+			);
+			Current::<T>::put(self.settings);
+		}
+	}
+}
+
+macro_rules! periods {
+	($($(#[$doc:meta])* $name:ident: $kind:ty = |$settings:ident| $value:expr;)*) => {$(
+		$(#[$doc])*
+		pub struct $name;
+		impl Get<$kind> for $name {
+			fn get() -> $kind {
+				let $settings = Current::<crate::Runtime>::get();
+				$value
+			}
+		}
+	)*};
+}
+
+periods! {
+	/// Length of a slot in milliseconds.
+	SlotDuration: u64 = |s| s.slot_ms;
+	/// Least step between two timestamps in milliseconds.
+	MinimumPeriod: u64 = |s| s.slot_ms / 2;
+	/// Slots in an epoch.
+	EpochSlots: u64 = |s| s.epoch_slots;
+	/// Sessions in an era.
+	EraSessions: u32 = |s| s.era_sessions;
+	/// Eras for which a validator's bond stays.
+	UnbondingEras: u32 = |s| s.unbonding_eras;
+	/// Blocks for which a leaving router's record stays.
+	LeaveBlocks: u32 = |s| s.leave_blocks;
+	/// Blocks between two profile updates.
+	UpdateBlocks: u32 = |s| s.update_blocks;
+	/// Blocks for which a vouch is at stake.
+	VouchBlocks: u32 = |s| s.vouch_blocks;
+	/// Blocks between two spend periods.
+	SpendBlocks: u32 = |s| s.spend_blocks;
+	/// Blocks within which a spend must be drawn.
+	SpendPayoutBlocks: u32 = |s| s.spend_payout_blocks;
+	/// Blocks for which equivocations can be reported.
+	ReportLongevity: u64 = |s| s.report_longevity();
+}
