@@ -53,9 +53,9 @@ pub fn exit_code(error: &sc_cli::Error) -> u8 {
 pub fn run() -> sc_cli::Result<()> {
 	let cli = Cli::from_args();
 	match &cli.subcommand {
-		None => cli.create_runner(&cli.run)?.run_node_until_exit(|config| async move {
-			service::new_full(config).map_err(sc_cli::Error::Service)
-		}),
+		None => cli
+			.create_runner(&cli.run)?
+			.run_node_until_exit(|config| async move { service::new_full(config).map_err(sc_cli::Error::Service) }),
 		Some(subcommand) => run_subcommand(&cli, subcommand),
 	}
 }

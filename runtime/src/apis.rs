@@ -14,9 +14,9 @@ use sp_version::RuntimeVersion;
 use towpath_primitives::{Amount, ChannelId, NodeId, RouterView, SlotView};
 
 use crate::{
-	periods, AccountId, AuthorityDiscovery, Babe, Balance, Block, Executive, Grandpa, Historical, InherentDataExt, Nonce, Rewards,
-	Runtime, RuntimeCall, RuntimeGenesisConfig, SessionKeys, System, TransactionPayment, BABE_GENESIS_EPOCH_CONFIG,
-	VERSION,
+	periods, AccountId, AuthorityDiscovery, Babe, Balance, Block, Executive, Grandpa, Historical, InherentDataExt,
+	Nonce, Rewards, Runtime, RuntimeCall, RuntimeGenesisConfig, SessionKeys, System, TransactionPayment,
+	BABE_GENESIS_EPOCH_CONFIG, VERSION,
 };
 
 /// Most routers in one answer.

@@ -25,10 +25,10 @@ use sp_runtime::{
 use sp_version::RuntimeVersion;
 
 use crate::{
-	periods, AccountId, Babe, Balance, Balances, BandwidthAttestations, Block,
-	BlockNumber, Hash, Historical, NodeIdentity, Nonce, Offences, PalletInfo, Rewards, Runtime, RuntimeCall, RuntimeEvent,
-	RuntimeFreezeReason, RuntimeHoldReason, RuntimeOrigin, RuntimeTask, Session, SessionKeys, System,
-	Treasury, UncheckedExtrinsic, ValidatorElection, SS58_PREFIX, UNIT, VERSION,
+	periods, AccountId, Babe, Balance, Balances, BandwidthAttestations, Block, BlockNumber, Hash, Historical,
+	NodeIdentity, Nonce, Offences, PalletInfo, Rewards, Runtime, RuntimeCall, RuntimeEvent, RuntimeFreezeReason,
+	RuntimeHoldReason, RuntimeOrigin, RuntimeTask, Session, SessionKeys, System, Treasury, UncheckedExtrinsic,
+	ValidatorElection, SS58_PREFIX, UNIT, VERSION,
 };
 
 /// The least that an account holds.

@@ -128,7 +128,7 @@ fn network(count: usize) -> Value {
 		},
 		rewards: RewardsConfig {
 			terms: Terms {
-				window: 60,
+				window: 30,
 				fee: Perbill::from_percent(10),
 				burned_share: Perbill::from_percent(50),
 				min_claim: UNIT / 4,

@@ -1,1 +1,204 @@
-//! Tests of the runtime as a whole.
+//! Tests of the runtime as a whole: what no pallet can see alone.
+
+#![allow(clippy::unwrap_used)]
+
+use codec::Encode;
+use frame_support::{
+	dispatch::{DispatchClass, GetDispatchInfo},
+	traits::{
+		fungible::{Inspect, Mutate},
+		tokens::Preservation,
+		Get,
+	},
+};
+use sp_core::{ed25519, Pair};
+use sp_keyring::Sr25519Keyring::{Alice, Eve, Ferdie};
+use sp_runtime::BuildStorage;
+use towpath_primitives::{NodeId, Receipt, SignedReceipt};
+
+use crate::*;
+
+fn preset_json(name: &str) -> serde_json::Value {
+	let patch = presets::get_preset(&name.into()).unwrap();
+	serde_json::from_slice(&patch).unwrap()
+}
+
+/// Merges a preset into the default genesis, as the genesis builder does.
+fn genesis(name: &str) -> sp_io::TestExternalities {
+	fn merge(base: &mut serde_json::Value, patch: serde_json::Value) {
+		match (base, patch) {
+			(serde_json::Value::Object(base), serde_json::Value::Object(patch)) => {
+				for (key, value) in patch {
+					merge(base.entry(key).or_insert(serde_json::Value::Null), value);
+				}
+			}
+			(base, patch) => *base = patch,
+		}
+	}
+	let mut json = serde_json::to_value(RuntimeGenesisConfig::default()).unwrap();
+	merge(&mut json, preset_json(name));
+	let config: RuntimeGenesisConfig = serde_json::from_value(json).unwrap();
+	let mut ext: sp_io::TestExternalities = config.build_storage().unwrap().into();
+	ext.execute_with(|| System::set_block_number(1));
+	ext
+}
+
+fn assert_invariants() {
+	NodeIdentity::do_try_state().unwrap();
+	Rewards::do_try_state().unwrap();
+	BandwidthAttestations::do_try_state().unwrap();
+	ValidatorElection::do_try_state().unwrap();
+	assert!(Rewards::issuance_holds());
+}
+
+#[test]
+fn every_preset_builds_a_chain_whose_invariants_hold() {
+	for name in presets::preset_names() {
+		genesis(&name).execute_with(|| {
+			assert_invariants();
+			assert_eq!(Session::validators().len(), ValidatorElection::active_set().len());
+			assert!(Balances::balance(&Treasury::account_id()) >= EXISTENTIAL_DEPOSIT);
+		});
+	}
+}
+
+#[test]
+fn the_presets_node_ids_are_the_documented_development_keys() {
+	for (operator, node) in presets::OPERATORS.iter().zip(presets::node_ids()) {
+		let key = ed25519::Pair::from_string(&format!("//{operator:?}//router"), None).unwrap();
+		assert_eq!(NodeId(key.public().0), node);
+	}
+}
+
+#[test]
+fn periods_that_cannot_work_are_refused_at_genesis() {
+	let sound = periods::Settings::default();
+	assert!(sound.are_sound());
+	for unsound in [
+		periods::Settings { slot_ms: 0, ..sound },
+		periods::Settings { slot_ms: 1_001, ..sound },
+		periods::Settings { epoch_slots: 0, ..sound },
+		periods::Settings { era_sessions: 0, ..sound },
+		periods::Settings { spend_blocks: 0, ..sound },
+	] {
+		assert!(!unsound.are_sound(), "{unsound:?}");
+	}
+}
+
+#[test]
+fn one_runtime_serves_every_network_because_periods_are_stored() {
+	genesis("local_testnet").execute_with(|| {
+		assert_eq!(<periods::SlotDuration as Get<u64>>::get(), 2_000);
+		assert_eq!(Babe::slot_duration(), 2_000);
+		assert_eq!(<Runtime as pallet_babe::Config>::EpochDuration::get(), 10);
+	});
+	sp_io::TestExternalities::default().execute_with(|| {
+		assert_eq!(<periods::SlotDuration as Get<u64>>::get(), 6_000);
+	});
+}
+
+fn claim_call() -> RuntimeCall {
+	let receipt = Receipt { channel: 0, node: NodeId([1; 32]), owed: 1, bytes: 1 };
+	let receipt = SignedReceipt { receipt, signature: towpath_primitives::Signature([0; 64]) };
+	RuntimeCall::BandwidthAttestations(pallet_bandwidth_attestations::Call::claim { receipt })
+}
+
+#[test]
+fn a_minimum_claim_burns_and_gives_the_treasury_more_than_its_free_transaction_costs() {
+	genesis("local_testnet").execute_with(|| {
+		let terms = pallet_rewards::CurrentTerms::<Runtime>::get();
+		let policy = pallet_rewards::CurrentPolicy::<Runtime>::get();
+		let call = claim_call();
+		// Signature, account, nonce and the rest of the extensions are within 150 bytes.
+		let length = call.encoded_size() as u32 + 150;
+		let cost = TransactionPayment::weight_to_fee(call.get_dispatch_info().call_weight)
+			+ TransactionPayment::length_to_fee(length);
+		let fee = terms.fee.mul_floor(terms.min_claim);
+		let given_back = policy.theta.mul_ceil(terms.burned_share.mul_ceil(fee));
+		assert!(fee - given_back >= cost, "{} < {cost}", fee - given_back);
+	});
+}
+
+#[test]
+fn claims_have_a_reserved_part_of_the_block_and_the_largest_batch_fits() {
+	let info = claim_call().get_dispatch_info();
+	assert_eq!(info.class, DispatchClass::Operational);
+	let weights = <Runtime as frame_system::Config>::BlockWeights::get();
+	let normal = weights.get(DispatchClass::Normal).max_total.unwrap();
+	assert!(normal.all_lt(weights.max_block));
+
+	use pallet_bandwidth_attestations::WeightInfo;
+	let batch = pallet_bandwidth_attestations::weights::Counted::<Runtime>::claim_many(256);
+	assert!(batch.all_lte(weights.get(DispatchClass::Operational).max_total.unwrap()));
+}
+
+#[test]
+fn dust_goes_to_the_treasury_and_nothing_is_lost() {
+	genesis("local_testnet").execute_with(|| {
+		let issuance = Balances::total_issuance();
+		let treasury = Balances::balance(&Treasury::account_id());
+		let (from, to) = (Eve.to_account_id(), AccountId::from([7; 32]));
+		Balances::mint_into(&to, EXISTENTIAL_DEPOSIT).unwrap();
+		Balances::transfer(&to, &from, EXISTENTIAL_DEPOSIT / 2, Preservation::Expendable).unwrap();
+		assert_eq!(Balances::balance(&to), 0);
+		assert_eq!(Balances::balance(&Treasury::account_id()), treasury + EXISTENTIAL_DEPOSIT / 2);
+		assert_eq!(Balances::total_issuance(), issuance + EXISTENTIAL_DEPOSIT);
+	});
+}
+
+#[test]
+fn a_fee_and_its_tip_go_to_the_treasury_whole() {
+	use sp_runtime::traits::DispatchTransaction;
+	genesis("local_testnet").execute_with(|| {
+		let issuance = Balances::total_issuance();
+		let treasury = Balances::balance(&Treasury::account_id());
+		let (ferdie, tip) = (Ferdie.to_account_id(), 3 * UNIT);
+		let before = Balances::balance(&ferdie);
+		let call = RuntimeCall::System(frame_system::Call::remark { remark: vec![0; 100] });
+		let info = call.get_dispatch_info();
+		let origin = RuntimeOrigin::signed(ferdie.clone());
+		pallet_transaction_payment::ChargeTransactionPayment::<Runtime>::from(tip)
+			.dispatch_transaction(origin, call, &info, 250, 0)
+			.unwrap()
+			.unwrap();
+		let paid = before - Balances::balance(&ferdie);
+		assert!(paid > tip);
+		assert_eq!(Balances::balance(&Treasury::account_id()), treasury + paid);
+		assert_eq!(Balances::total_issuance(), issuance);
+	});
+}
+
+#[test]
+fn wallets_find_the_pallets_and_extensions_that_they_know() {
+	genesis("local_testnet").execute_with(|| {
+		let metadata = Runtime::metadata_at_version(14).unwrap();
+		let text = String::from_utf8_lossy(&metadata).into_owned();
+		for name in ["System", "Balances", "Babe", "Grandpa", "Session", "Treasury", "Historical", "Rewards"] {
+			assert!(text.contains(name), "{name}");
+		}
+	});
+	use sp_runtime::traits::TransactionExtension;
+	let names: Vec<_> = TxExtension::metadata().into_iter().map(|extension| extension.identifier).collect();
+	let standard = [
+		"CheckNonZeroSender",
+		"CheckSpecVersion",
+		"CheckTxVersion",
+		"CheckGenesis",
+		"CheckMortality",
+		"CheckNonce",
+		"CheckWeight",
+		"ChargeTransactionPayment",
+		"WeightReclaim",
+	];
+	assert_eq!(names, standard);
+}
+
+#[test]
+fn nobody_but_governance_changes_the_rules() {
+	genesis("local_testnet").execute_with(|| {
+		let terms = pallet_rewards::CurrentTerms::<Runtime>::get();
+		let alice = RuntimeOrigin::signed(Alice.to_account_id());
+		assert!(Rewards::set_terms(alice, terms).is_err());
+		assert!(Rewards::set_terms(RuntimeOrigin::root(), terms).is_ok());
+	});
+}

@@ -104,6 +104,9 @@ impl<T: Config> Pallet<T> {
 		let era = T::Channels::current_era();
 		let add = |counters: &mut crate::Counters| {
 			counters.gross = counters.gross.saturating_add(settlement.division.total());
+			if !settlement.sponsored {
+				counters.qualifying = counters.qualifying.saturating_add(settlement.division.total());
+			}
 			counters.burned = counters.burned.saturating_add(settlement.division.burned);
 			counters.bytes = counters.bytes.saturating_add(settlement.shown_bytes);
 			counters.claims = counters.claims.saturating_add(1);
@@ -115,7 +118,7 @@ impl<T: Config> Pallet<T> {
 		let rule = CurrentRule::<T>::get();
 		let until = era.saturating_add(rule.term);
 		let lasts = StandingUntil::<T>::get(node);
-		if in_era.gross >= rule.minimum.max(1) && lasts.is_none_or(|last| last < until) {
+		if in_era.qualifying >= rule.minimum.max(1) && lasts.is_none_or(|last| last < until) {
 			StandingUntil::<T>::insert(node, until);
 			Self::deposit_event(Event::StandingGained { node, until });
 		}
@@ -139,7 +142,10 @@ impl<T: Config> Pallet<T> {
 		for (_, node, counters) in EraCounters::<T>::iter() {
 			let totals = Totals::<T>::get(node);
 			ensure!(
-				counters.gross <= totals.gross && counters.bytes <= totals.bytes && counters.burned <= totals.gross,
+				counters.gross <= totals.gross
+					&& counters.bytes <= totals.bytes
+					&& counters.burned <= totals.gross
+					&& counters.qualifying <= counters.gross,
 				"A1: an era's counters exceed the totals"
 			);
 		}

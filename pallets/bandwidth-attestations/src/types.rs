@@ -10,6 +10,8 @@ use towpath_primitives::{Amount, NodeId};
 pub struct Counters {
 	/// Paid for it, fee included.
 	pub gross: Amount,
+	/// The part of that from channels without a sponsor: what counts for standing.
+	pub qualifying: Amount,
 	/// Burned of that.
 	pub burned: Amount,
 	/// Verified bytes, no more than the amount could buy at the floor price.
@@ -18,7 +20,7 @@ pub struct Counters {
 	pub claims: u32,
 }
 
-/// What gives standing: claims worth `minimum` within one era, for `term` eras after it.
+/// What gives standing: claims on channels without a sponsor, worth `minimum` within one era, for `term` eras after it.
 #[derive(
 	Clone,
 	Copy,

@@ -16,7 +16,8 @@ use sp_runtime::{
 use towpath_primitives::{NodeId, RouterStatus};
 
 use crate::{
-	Admission, AdmissionPolicy, Bonds, Config, Error, Event, HoldReason, Invitations, Pallet, Routers, VouchCount, Vouches,
+	Admission, AdmissionPolicy, Bonds, Config, Error, Event, HoldReason, Invitations, Pallet, Routers, VouchCount,
+	Vouches,
 };
 
 impl<T: Config> Pallet<T> {

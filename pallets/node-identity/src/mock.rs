@@ -127,18 +127,25 @@ pub fn last_event() -> RuntimeEvent {
 }
 
 /// The pallet's own invariants; besides, nothing is held from accounts that have neither record nor vouch.
+#[track_caller]
 pub fn check_state() {
 	NodeIdentity::do_try_state().unwrap();
-	let mut expected = BTreeMap::<(AccountId, RuntimeHoldReason), Balance>::new();
+	let mut bonds = BTreeMap::<AccountId, Balance>::new();
 	for record in Routers::<Test>::iter_values() {
-		*expected.entry((record.operator, HoldReason::RouterBond.into())).or_default() += record.bond;
+		*bonds.entry(record.operator).or_default() += record.bond;
 	}
+	let mut stakes = BTreeMap::<AccountId, Balance>::new();
 	for (_, voucher, (stake, _)) in Vouches::<Test>::iter() {
-		*expected.entry((voucher, HoldReason::Vouch.into())).or_default() += stake;
+		*stakes.entry(voucher).or_default() += stake;
 	}
 	for (who, holds) in pallet_balances::Holds::<Test>::iter() {
 		for hold in holds {
-			assert_eq!(expected.get(&(who.clone(), hold.id)), Some(&hold.amount), "a hold without a reason");
+			let RuntimeHoldReason::NodeIdentity(reason) = hold.id;
+			let expected = match reason {
+				HoldReason::RouterBond => bonds.get(&who),
+				HoldReason::Vouch => stakes.get(&who),
+			};
+			assert_eq!(expected, Some(&hold.amount), "{reason:?} of {who:?}");
 		}
 	}
 }

@@ -3,11 +3,7 @@
 use frame_support::{
 	ensure,
 	pallet_prelude::DispatchResult,
-	traits::{
-		fungible::MutateHold,
-		tokens::Precision,
-		Get,
-	},
+	traits::{fungible::MutateHold, tokens::Precision, Get},
 	BoundedVec,
 };
 use sp_runtime::{
@@ -17,7 +13,8 @@ use sp_runtime::{
 use towpath_primitives::{NodeId, Profile, ProfileError, RouterStatus, Signature};
 
 use crate::{
-	check_signature, genesis_hash, Bonds, Config, Error, Event, HoldReason, Names, Pallet, Router, RouterCount, RouterOf, Routers,
+	check_signature, genesis_hash, Bonds, Config, Error, Event, HoldReason, Names, Pallet, Router, RouterCount,
+	RouterOf, Routers,
 };
 
 impl<T: Config> Pallet<T> {
@@ -31,10 +28,7 @@ impl<T: Config> Pallet<T> {
 		ensure!(!Routers::<T>::contains_key(node), Error::<T>::AlreadyRegistered);
 		Self::ensure_admitted(&node)?;
 		let genesis = genesis_hash::<T>();
-		ensure!(
-			node.possession_holds(&genesis, operator.as_ref(), &proof, check_signature),
-			Error::<T>::BadProof
-		);
+		ensure!(node.possession_holds(&genesis, operator.as_ref(), &proof, check_signature), Error::<T>::BadProof);
 		let bond = Self::insert_record(node, operator.clone(), profile)?;
 		crate::Invitations::<T>::remove(node);
 		Self::deposit_event(Event::Registered { node, operator, bond });

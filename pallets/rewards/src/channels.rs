@@ -2,8 +2,7 @@
 
 use alloc::vec::Vec;
 use frame_support::{
-	defensive,
-	ensure,
+	defensive, ensure,
 	pallet_prelude::{ConstU32, DispatchResult},
 	storage::with_storage_layer,
 	traits::{
@@ -65,7 +64,8 @@ impl<T: Config> Pallet<T> {
 			Slots::<T>::insert(channel, node, Slot::default());
 		}
 		let sponsored = if sponsor.is_some() { deposit } else { 0 };
-		let record = Channel { payer: payer.clone(), sponsor: sponsor.clone(), receipt_key, sponsored, storage_deposit, state };
+		let record =
+			Channel { payer: payer.clone(), sponsor: sponsor.clone(), receipt_key, sponsored, storage_deposit, state };
 		AllChannels::<T>::insert(channel, record);
 		Self::deposit_event(Event::Opened { channel, payer, sponsor, deposit, reserve });
 		Ok(())
@@ -142,7 +142,7 @@ impl<T: Config> Pallet<T> {
 				Some((operator, _)) => {
 					let source = [(opener.clone(), increase)];
 					Self::pay(&source, &operator, &division)?;
-					Self::add_share(node, division.burned);
+					Self::add_share(&channel, node, division.burned);
 					Self::deposit_event(Event::Paid { channel: id, node, operator, increase: 0, division });
 				}
 				// It withdrew before its window ended, and nobody else has a right to its part.
@@ -190,11 +190,8 @@ impl<T: Config> Pallet<T> {
 	/// Pays a division out of held money. The sources add up to its total.
 	fn pay(sources: &[Source<T::AccountId>], operator: &T::AccountId, division: &Division) -> DispatchResult {
 		let treasury = T::Treasury::get();
-		let mut due = [
-			(Some(operator), division.operator),
-			(Some(&treasury), division.treasury),
-			(None, division.burned),
-		];
+		let mut due =
+			[(Some(operator), division.operator), (Some(&treasury), division.treasury), (None, division.burned)];
 		for (source, available) in sources {
 			let mut available = *available;
 			for (target, amount) in due.iter_mut() {
@@ -261,12 +258,13 @@ impl<T: Config> Pallet<T> {
 			convicted: false,
 			shown_bytes: shown_bytes(&slot, floor).saturating_sub(shown_before),
 			min_claim: channel.state.terms.min_claim,
+			sponsored: channel.sponsor.is_some(),
 		};
 		let Settled::Counted { increase, division, secured: _, convicted } = settled else {
 			return Ok(settlement);
 		};
 		Self::pay(&Self::sources(&before, division.total()), &operator, &division).map_err(SettleError::Money)?;
-		Self::add_share(node, division.burned);
+		Self::add_share(&channel, node, division.burned);
 		AllChannels::<T>::insert(id, channel);
 		if increase > 0 {
 			Self::deposit_event(Event::Paid { channel: id, node, operator, increase, division });

@@ -175,7 +175,13 @@ pub mod pallet {
 	#[pallet::generate_deposit(pub(super) fn deposit_event)]
 	pub enum Event<T: Config> {
 		/// A channel was opened.
-		Opened { channel: ChannelId, payer: T::AccountId, sponsor: Option<T::AccountId>, deposit: Amount, reserve: Amount },
+		Opened {
+			channel: ChannelId,
+			payer: T::AccountId,
+			sponsor: Option<T::AccountId>,
+			deposit: Amount,
+			reserve: Amount,
+		},
 		/// Its deposit was raised.
 		ToppedUp { channel: ChannelId, who: T::AccountId, amount: Amount },
 		/// Its payer wants the rest back; claims are taken for one more window.

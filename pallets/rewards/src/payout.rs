@@ -10,17 +10,17 @@ use pallet_node_identity::Registry;
 use towpath_primitives::{Amount, NodeId};
 
 use crate::{
-	subsidy, Config, CurrentEra, CurrentPolicy, EraRewards, EraTotals, Error, Event, Minted, OldestEra, Pallet,
-	SubsidyShares, ValidatorPay, ValidatorRecord, PAYOUT_ERAS,
+	subsidy, Channel, Config, CurrentEra, CurrentPolicy, EraRewards, EraTotals, Error, Event, Minted, OldestEra,
+	Pallet, SubsidyShares, ValidatorPay, ValidatorRecord, PAYOUT_ERAS,
 };
 
 /// Entries of an old era that one block removes at most.
 const PRUNED_PER_BLOCK: u32 = 64;
 
 impl<T: Config> Pallet<T> {
-	/// Adds a claim's share to the running era.
-	pub(crate) fn add_share(node: NodeId, burned: Amount) {
-		if burned == 0 {
+	/// Adds a claim's share to the running era. What a sponsored channel pays earns none.
+	pub(crate) fn add_share(channel: &Channel<T::AccountId>, node: NodeId, burned: Amount) {
+		if burned == 0 || channel.sponsor.is_some() {
 			return;
 		}
 		let era = CurrentEra::<T>::get();

@@ -23,5 +23,6 @@ pub fn scaled(share: Amount, total: Amount, pool: Amount) -> Amount {
 /// ρ × bond × min(1, authored ÷ expected).
 pub fn validator_pay(rate: Perbill, bond: Amount, authored: u32, expected: u32) -> Amount {
 	let (authored, expected) = (authored.min(expected), expected.max(1));
-	multiply_by_rational_with_rounding(rate.mul_floor(bond), authored.into(), expected.into(), Rounding::Down).unwrap_or(0)
+	multiply_by_rational_with_rounding(rate.mul_floor(bond), authored.into(), expected.into(), Rounding::Down)
+		.unwrap_or(0)
 }

@@ -73,7 +73,7 @@ impl Policy {
 /// One era's sums.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, MaxEncodedLen, TypeInfo)]
 pub struct EraTotal {
-	/// What claims burned.
+	/// What claims burned on channels without a sponsor.
 	pub burned: Amount,
 	/// Σ of the routers' shares.
 	pub shares: Amount,
@@ -96,6 +96,8 @@ pub struct Settlement {
 	pub shown_bytes: u64,
 	/// MIN of this channel.
 	pub min_claim: Amount,
+	/// Whether somebody else than the payer paid for it: then it earns neither subsidy nor standing.
+	pub sponsored: bool,
 }
 
 /// Why a receipt is not settled.

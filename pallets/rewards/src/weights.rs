@@ -24,7 +24,8 @@ const MICROS: u64 = 1_000_000;
 const ITEM_PROOF: u64 = 4_096;
 
 fn cost<T: frame_system::Config>(micros: u64, reads: u64, writes: u64) -> Weight {
-	Weight::from_parts(micros * MICROS, reads * ITEM_PROOF).saturating_add(T::DbWeight::get().reads_writes(reads, writes))
+	Weight::from_parts(micros * MICROS, reads * ITEM_PROOF)
+		.saturating_add(T::DbWeight::get().reads_writes(reads, writes))
 }
 
 /// Counted weights on the runtime's database costs.

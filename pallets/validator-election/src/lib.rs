@@ -146,7 +146,8 @@ pub mod pallet {
 			CurrentRule::<T>::put(self.rule);
 			let mut set = ActiveSetOf::<T>::default();
 			for GenesisValidator { operator, node, bond } in &self.validators {
-				Pallet::<T>::insert_candidate(operator, *node, *bond).expect("a genesis validator can pay its bond, once");
+				Pallet::<T>::insert_candidate(operator, *node, *bond)
+					.expect("a genesis validator can pay its bond, once");
 				set.try_push(ActiveValidator { operator: operator.clone(), node: *node, bond: *bond })
 					.expect("no more genesis validators than MaxValidators");
 			}

@@ -10,6 +10,7 @@ use towpath_primitives::RouterStatus;
 
 use crate::{
 	ActiveSet, ActiveSetOf, ActiveValidator, Authored, Candidates, Config, CurrentRule, ElectedSet, Event, Pallet,
+	Unbonding,
 };
 
 impl<T: Config> Pallet<T> {
@@ -41,11 +42,13 @@ impl<T: Config> Pallet<T> {
 	fn elect(session: SessionIndex) -> Option<ActiveSetOf<T>> {
 		let rule = CurrentRule::<T>::get();
 		let mut qualified = Self::qualified();
-		if (qualified.len() as u32) < rule.floor.max(1) {
-			Self::deposit_event(Event::SetKept { session, qualified: qualified.len() as u32 });
+		let (count, places) = (qualified.len() as u32, rule.cap.min(T::MaxValidators::get()));
+		// The rule of genesis is whatever the chain spec says: it may have no places, or fewer than the floor.
+		if count.min(places) < rule.floor.max(1) {
+			Self::deposit_event(Event::SetKept { session, qualified: count });
 			return None;
 		}
-		qualified.truncate(rule.cap.min(T::MaxValidators::get()) as usize);
+		qualified.truncate(places as usize);
 		let set = ActiveSetOf::<T>::truncate_from(qualified);
 		let nodes = set.iter().map(|validator| validator.node).collect();
 		Self::deposit_event(Event::Elected { session, nodes });
@@ -70,6 +73,19 @@ impl<T: Config> Pallet<T> {
 		T::Rewards::end_era(records, u32::try_from(expected).unwrap_or(u32::MAX));
 		if let Some(elected) = ElectedSet::<T>::take() {
 			ActiveSet::<T>::put(elected);
+		}
+		Self::postpone_withdrawals();
+	}
+
+	/// Who has left serves on while the set stays: its unbonding time starts after the last era that it serves.
+	fn postpone_withdrawals() {
+		let from = T::Rewards::current_era().saturating_add(1).saturating_add(T::UnbondingEras::get());
+		for ActiveValidator { operator, .. } in ActiveSet::<T>::get() {
+			Unbonding::<T>::mutate(operator, |unbonding| {
+				if let Some((_, withdrawable_from)) = unbonding {
+					*withdrawable_from = from.max(*withdrawable_from);
+				}
+			});
 		}
 	}
 }

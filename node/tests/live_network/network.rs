@@ -1,0 +1,139 @@
+//! Four validator processes on loopback, each with a folder, ports and keys of its own.
+
+use anyhow::{anyhow, bail, Context, Result};
+use std::{
+	fs::File,
+	net::TcpListener,
+	path::PathBuf,
+	process::{Child, Command, Stdio},
+	time::{Duration, Instant},
+};
+use tempfile::TempDir;
+
+use crate::chain::Chain;
+
+/// The preset's validators.
+const NAMES: [&str; 4] = ["alice", "bob", "charlie", "dave"];
+/// Alice's network id: the peer id of the network key 00…01.
+const BOOT_PEER: &str = "12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp";
+
+pub struct Network {
+	validators: Vec<Validator>,
+	// Last, so that it is removed after the processes have ended.
+	_folder: TempDir,
+}
+
+struct Validator {
+	name: &'static str,
+	folder: PathBuf,
+	network_key: String,
+	p2p_port: u16,
+	rpc_port: u16,
+	boot: Option<String>,
+	process: Option<Child>,
+}
+
+impl Network {
+	/// Starts all four and waits until each answers.
+	pub async fn start() -> Result<Self> {
+		let folder = tempfile::Builder::new().prefix("towpath-live-").tempdir()?;
+		let mut boot = None;
+		let mut validators = Vec::new();
+		for (index, name) in NAMES.into_iter().enumerate() {
+			let p2p_port = free_port()?;
+			let mut validator = Validator {
+				name,
+				folder: folder.path().join(name),
+				network_key: format!("{:064x}", index + 1),
+				p2p_port,
+				rpc_port: free_port()?,
+				boot: boot.clone(),
+				process: None,
+			};
+			boot.get_or_insert(format!("/ip4/127.0.0.1/tcp/{p2p_port}/p2p/{BOOT_PEER}"));
+			std::fs::create_dir_all(&validator.folder)?;
+			validator.start()?;
+			validators.push(validator);
+		}
+		let network = Network { validators, _folder: folder };
+		for index in 0..NAMES.len() {
+			network.connect(index).await?;
+		}
+		Ok(network)
+	}
+
+	pub fn url(&self, index: usize) -> String {
+		format!("ws://127.0.0.1:{}", self.validators[index].rpc_port)
+	}
+
+	/// A connection to one validator, as soon as it answers.
+	pub async fn connect(&self, index: usize) -> Result<Chain> {
+		let deadline = Instant::now() + Duration::from_secs(60);
+		loop {
+			match Chain::connect(&self.url(index)).await {
+				Ok(chain) => return Ok(chain),
+				Err(error) if Instant::now() > deadline => {
+					bail!("{} does not answer: {error}\n{}", NAMES[index], self.log_tail(index))
+				}
+				Err(_) => tokio::time::sleep(Duration::from_millis(250)).await,
+			}
+		}
+	}
+
+	/// Ends a validator without warning, as a power cut would.
+	pub fn kill(&mut self, index: usize) -> Result<()> {
+		let mut process = self.validators[index].process.take().ok_or_else(|| anyhow!("it does not run"))?;
+		process.kill()?;
+		process.wait()?;
+		Ok(())
+	}
+
+	pub fn restart(&mut self, index: usize) -> Result<()> {
+		self.validators[index].start()
+	}
+
+	/// The end of a validator's log, for messages about failures.
+	pub fn log_tail(&self, index: usize) -> String {
+		let log = std::fs::read_to_string(self.validators[index].folder.join("log")).unwrap_or_default();
+		let lines: Vec<_> = log.lines().collect();
+		lines[lines.len().saturating_sub(30)..].join("\n")
+	}
+}
+
+impl Validator {
+	fn start(&mut self) -> Result<()> {
+		let log = File::options().create(true).append(true).open(self.folder.join("log"))?;
+		// setpriv makes the kernel end the node when this test ends, however it ends.
+		let mut command = Command::new("setpriv");
+		command
+			.args(["--pdeathsig", "KILL", env!("CARGO_BIN_EXE_towpath-node")])
+			.args(["--chain", "local", &format!("--{}", self.name)])
+			.args(["--base-path", &self.folder.to_string_lossy()])
+			.args(["--node-key", &self.network_key])
+			.args(["--listen-addr", &format!("/ip4/127.0.0.1/tcp/{}", self.p2p_port)])
+			.args(["--rpc-port", &self.rpc_port.to_string()])
+			.args(["--no-mdns", "--no-prometheus"])
+			.args(["--state-pruning", "archive", "--blocks-pruning", "archive"])
+			.stdin(Stdio::null())
+			.stdout(log.try_clone()?)
+			.stderr(log);
+		if let Some(boot) = &self.boot {
+			command.args(["--bootnodes", boot]);
+		}
+		self.process = Some(command.spawn().context("towpath-node does not start")?);
+		Ok(())
+	}
+}
+
+impl Drop for Validator {
+	fn drop(&mut self) {
+		if let Some(mut process) = self.process.take() {
+			let _ = process.kill();
+			let _ = process.wait();
+		}
+	}
+}
+
+fn free_port() -> Result<u16> {
+	Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
