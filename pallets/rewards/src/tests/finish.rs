@@ -2,7 +2,7 @@ use frame_support::{assert_noop, assert_ok, weights::Weight};
 use sp_runtime::DispatchError;
 
 use crate::{
-	mock::*, settlement::Division, AllChannels, Burned, Channels, Error, EraTotals, Event, SettleError, Slots,
+	mock::*, settlement::Division, AllChannels, Burned, Channels, EraTotals, Error, Event, SettleError, Slots,
 	SubsidyShares, WeightInfo,
 };
 

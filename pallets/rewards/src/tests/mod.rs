@@ -8,6 +8,7 @@ mod finish;
 mod model;
 mod open;
 mod payout;
+mod plan;
 mod set_policy;
 mod set_terms;
 mod settle;

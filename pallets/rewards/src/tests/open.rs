@@ -29,14 +29,8 @@ fn a_payer_opens_a_channel_and_exactly_deposit_reserve_and_storage_are_held() {
 			paid: 0,
 			from_reserve: 0,
 		};
-		let expected = Channel {
-			payer: payer(),
-			sponsor: None,
-			receipt_key: KEY,
-			sponsored: 0,
-			storage_deposit: STORAGE,
-			state,
-		};
+		let expected =
+			Channel { payer: payer(), sponsor: None, receipt_key: KEY, sponsored: 0, storage_deposit: STORAGE, state };
 		assert_eq!(channel(0), expected);
 		assert_eq!(channel(0).state.exposure(), E);
 		assert_eq!(Rewards::receipt_key(0), Some(KEY));
@@ -55,8 +49,7 @@ fn a_sponsor_pays_for_the_whole_opening_and_the_payer_for_nothing() {
 		let channel = channel(id);
 		assert_eq!((channel.payer.clone(), channel.sponsor.clone()), (payer(), Some(sponsor())));
 		assert_eq!((channel.sponsored, channel.opener()), (D, &sponsor()));
-		let expected =
-			Event::Opened { channel: id, payer: payer(), sponsor: Some(sponsor()), deposit: D, reserve: R };
+		let expected = Event::Opened { channel: id, payer: payer(), sponsor: Some(sponsor()), deposit: D, reserve: R };
 		assert_eq!(events(), [expected]);
 	});
 }

@@ -27,9 +27,8 @@ fn nobody_else_may() {
 #[test]
 fn theta_is_at_most_four_fifths() {
 	run(|| {
-		let set = |parts| {
-			Rewards::set_policy(RuntimeOrigin::root(), Policy { theta: Perbill::from_parts(parts), ..POLICY })
-		};
+		let set =
+			|parts| Rewards::set_policy(RuntimeOrigin::root(), Policy { theta: Perbill::from_parts(parts), ..POLICY });
 		assert_noop!(set(800_000_001), Error::<Test>::UnsoundPolicy);
 		assert_noop!(set(1_000_000_000), Error::<Test>::UnsoundPolicy);
 		assert_ok!(set(800_000_000));

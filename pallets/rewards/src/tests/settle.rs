@@ -27,6 +27,7 @@ fn a_claim_pays_operator_treasury_and_fire_exactly() {
 			stale: false,
 			convicted: false,
 			shown_bytes: 1_024_000,
+			sponsored: false,
 			min_claim: 100,
 		};
 		assert_eq!(settlement, expected);
@@ -169,6 +170,22 @@ fn a_sponsor_may_be_paid_by_what_he_sponsors() {
 		assert_ok!(claim(id, 10, D));
 		assert_eq!(gain(&sponsor()), 9_000 - (D + R + STORAGE) as i128);
 		assert_eq!((held(&sponsor()), gain(&payer())), (R, 0));
+	});
+}
+
+#[test]
+fn a_sponsored_channel_earns_no_subsidy_whoever_topped_it_up() {
+	run(|| {
+		let id = open_sponsored();
+		assert_ok!(Rewards::top_up(origin(&payer()), id, 2_000));
+		let settlement = claim(id, 1, D + 2_000).unwrap();
+		assert_eq!((settlement.division.burned, settlement.sponsored), (600, true));
+		assert_ok!(claim(id, 1, D + 2_500));
+		next_blocks(WINDOW);
+		assert_ok!(Rewards::finish(origin(&payer()), id));
+		assert_eq!(EraTotals::<Test>::get(0), EraTotal::default());
+		assert_eq!(SubsidyShares::<Test>::iter().count(), 0);
+		assert_eq!(crate::Burned::<Test>::get(), 600 + 25 + R - 500);
 	});
 }
 
@@ -358,12 +375,7 @@ fn a_block_counts_even_when_its_weight_is_used_up() {
 fn a_vote_on_terms_does_not_reach_open_channels() {
 	run(|| {
 		let id = open();
-		let terms = Terms {
-			window: 1,
-			fee: Perbill::one(),
-			burned_share: Perbill::one(),
-			min_claim: 1_000_000,
-		};
+		let terms = Terms { window: 1, fee: Perbill::one(), burned_share: Perbill::one(), min_claim: 1_000_000 };
 		assert_ok!(Rewards::set_terms(RuntimeOrigin::root(), terms));
 		let settlement = claim(id, 1, 1_000).unwrap();
 		assert_eq!(settlement.division, Division { operator: 900, burned: 50, treasury: 50 });
