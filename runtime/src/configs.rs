@@ -4,7 +4,7 @@ use frame_support::{
 	derive_impl, parameter_types,
 	traits::{
 		tokens::{imbalance::ResolveTo, PayFromAccount, UnityAssetBalanceConversion},
-		ConstU32, ConstU64, ConstU8, KeyOwnerProofSystem, VariantCountOf,
+		ConstU32, ConstU64, ConstU8, Contains, KeyOwnerProofSystem, VariantCountOf,
 	},
 	weights::{
 		constants::{BlockExecutionWeight, ExtrinsicBaseWeight, ParityDbWeight, WEIGHT_REF_TIME_PER_MILLIS},
@@ -74,10 +74,20 @@ parameter_types! {
 		.build_or_panic();
 }
 
+/// Only rewards and slashing destroy money, or the ledger would not follow from their events. So nobody burns his own.
+pub struct NoPrivateBurning;
+
+impl Contains<RuntimeCall> for NoPrivateBurning {
+	fn contains(call: &RuntimeCall) -> bool {
+		!matches!(call, RuntimeCall::Balances(pallet_balances::Call::burn { .. }))
+	}
+}
+
 #[derive_impl(frame_system::config_preludes::SolochainDefaultConfig)]
 impl frame_system::Config for Runtime {
 	type AccountData = pallet_balances::AccountData<Balance>;
 	type AccountId = AccountId;
+	type BaseCallFilter = NoPrivateBurning;
 	type Block = Block;
 	type BlockHashCount = BlockHashCount;
 	type BlockLength = RuntimeBlockLength;

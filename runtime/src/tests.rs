@@ -169,6 +169,22 @@ fn a_fee_and_its_tip_go_to_the_treasury_whole() {
 }
 
 #[test]
+fn nobody_burns_money_but_rewards() {
+	use sp_runtime::traits::Dispatchable;
+	genesis("local_testnet").execute_with(|| {
+		let issuance = Balances::total_issuance();
+		let eve = RuntimeOrigin::signed(Eve.to_account_id());
+		let burn = |keep_alive| RuntimeCall::Balances(pallet_balances::Call::burn { value: UNIT, keep_alive });
+		let error = burn(true).dispatch(eve.clone()).unwrap_err().error;
+		assert_eq!(error, frame_system::Error::<Runtime>::CallFiltered.into());
+		assert_eq!(Balances::total_issuance(), issuance);
+		// The same account may do anything else.
+		let remark = RuntimeCall::System(frame_system::Call::remark { remark: vec![] });
+		assert!(remark.dispatch(eve).is_ok());
+	});
+}
+
+#[test]
 fn wallets_find_the_pallets_and_extensions_that_they_know() {
 	genesis("local_testnet").execute_with(|| {
 		let metadata = Runtime::metadata_at_version(14).unwrap();

@@ -177,8 +177,8 @@ export class Book {
 	check(ledger, id, genesis, now) {
 		const problems = [...this.problems];
 		const same = (name, left, right) => BigInt(left) === BigInt(right) || problems.push(`${name}: ${left} ≠ ${right}`);
-		const channel = this.channels.get(id);
-		if (channel) {
+		if (ledger.payer) {
+			const channel = this.channels.get(id);
 			// Over all routers that were paid: one that has withdrawn is not in the ledger.
 			const [gross, claimed] = ['gross', 'claimed'].map((key) => sum([...channel.nodes.values()].map((of) => of[key])));
 			const { spent, deposit, reserve, refundable } = ledger.payer;

@@ -189,16 +189,20 @@ async function witness(args, api) {
 		if (moved) note(`${who}: ${moved} base units came (left, if negative) as transfers, dust or forfeited vouches`);
 	}
 	for (const problem of problems) note(`WRONG ${problem}`);
-	const verdict = problems.length ? `${problems.length} problems` : 'all adds up';
+	const verdict = problems.length ? 'does not add up' : 'all adds up';
 	note(`${height} blocks, ${now.accounts.size} accounts, ${book.channels.size} channels: ${verdict}`);
 	return problems.length ? 1 : 0;
 }
 
-// Says what went wrong; returns the exit code.
+// Says what went wrong and what to do; returns the exit code.
 function report(error) {
-	const pruned = /already discarded|UnknownBlock/.test(error.message);
-	note(error.message + (pruned ? '; the node must keep all states: start it with --state-pruning archive' : ''));
-	return pruned || error instanceof Unusable ? 2 : 1;
+	const hints = [
+		[/already discarded|UnknownBlock/, '; the node must keep all states: start it with --state-pruning archive'],
+		[/Cannot find package/, '; run `npm ci` in scripts/ledger first'],
+	];
+	const [, hint] = hints.find(([pattern]) => pattern.test(error.message)) ?? [];
+	note(error.message + (hint ?? ''));
+	return hint || error instanceof Unusable ? 2 : 1;
 }
 
 const warnings = collectWarnings();

@@ -41,7 +41,7 @@ pub const MAX_FUNDS: Amount = Amount::MAX / MAX_SLOTS as Amount;
 	Deserialize,
 )]
 pub struct Terms {
-	/// W: for how many blocks that could take claims a closing channel still does.
+	/// W: for how many blocks that could take claims a closing channel still does, the block that closes it being the first.
 	pub window: u32,
 	/// φ: the protocol fee, a share of what is paid.
 	pub fee: Perbill,

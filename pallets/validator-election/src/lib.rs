@@ -4,12 +4,12 @@
 //! up to a cap; if fewer than the floor qualify, the previous set stays, so a network never elects itself to death. The set
 //! that served, and the blocks that each member authored, go to `rewards` when the era ends.
 //!
-//! An equivocation disables the offender for the rest of the era, bars its candidacy until it is declared anew, and is
-//! recorded.
+//! A proved equivocation disables the offender for as long as it is in the set, bars its candidacy until governance pardons
+//! it or it is declared anew, and is recorded.
 //!
 //! Invariants (`do_try_state`):
 //! - V1 every bond of a candidate, and every unbonding one, is held, and nothing else is;
-//! - V2 the active set is not larger than the cap, except for one that was set at genesis, and names nobody twice;
+//! - V2 the active set names nobody twice, and a set is never elected larger than the cap or smaller than the floor;
 //! - V3 blocks are counted for members of the active set only;
 //! - V4 `CandidateCount` is the number of candidates, at most `MaxCandidates`.
 

@@ -8,7 +8,7 @@ use sp_staking::{
 	SessionIndex,
 };
 
-use crate::{Candidates, Config, Event, OffenceRecord, Offences, Pallet};
+use crate::{ActiveSet, ActiveValidator, Candidates, Config, Event, OffenceRecord, Offences, Pallet};
 
 impl<T> OnOffenceHandler<T::AccountId, IdentificationTuple<T>, Weight> for Pallet<T>
 where
@@ -38,5 +38,19 @@ where
 			}
 		}
 		T::DbWeight::get().reads_writes(4, 4).saturating_mul(offenders.len() as u64)
+	}
+}
+
+impl<T: Config> Pallet<T> {
+	/// The session pallet forgets who is disabled whenever the set or a key in it changes. An offender who was elected before
+	/// the offence was proved, or who changes keys, must not be back for that.
+	pub(crate) fn keep_offenders_disabled() {
+		for ActiveValidator { operator, .. } in ActiveSet::<T>::get() {
+			let pardoned = Candidates::<T>::get(&operator).is_some_and(|candidate| !candidate.barred);
+			let gravest = Offences::<T>::get(&operator).into_iter().map(|offence| offence.fraction).max();
+			if let Some(fraction) = gravest.filter(|_| !pardoned) {
+				pallet_session::Pallet::<T>::report_offence(operator, OffenceSeverity(fraction));
+			}
+		}
 	}
 }

@@ -105,9 +105,13 @@ impl<T: Config> pallet_session::SessionManager<T::AccountId> for Pallet<T> {
 
 	fn start_session(session: SessionIndex) {
 		// Session 0 starts at genesis, and no era ends there.
-		if session > 0 && Self::starts_era(session) {
+		if session == 0 {
+			return;
+		}
+		if Self::starts_era(session) {
 			Self::turn_era();
 		}
+		Self::keep_offenders_disabled();
 	}
 
 	fn end_session(_: SessionIndex) {}

@@ -204,3 +204,13 @@ fn an_offence_after_the_election_counts_from_the_next_election_on() {
 		assert_eq!(active(), [2, 3, 4]);
 	});
 }
+
+#[test]
+fn an_offender_whom_the_coming_set_holds_already_is_disabled_in_it_too() {
+	run(|| {
+		go_to_session(SESSIONS - 1);
+		offend(&[1], Perbill::one(), SESSIONS - 1);
+		next_era();
+		assert_eq!((active(), disabled()), (GENESIS.to_vec(), vec![1]));
+	});
+}
