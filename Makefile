@@ -18,7 +18,7 @@ ledger_tool = scripts/ledger/node_modules/.package-lock.json
 
 .PHONY: help
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 .PHONY: bootstrap
 bootstrap: ## Install system packages and the WASM target
@@ -35,6 +35,11 @@ test: build $(ledger_tool) ## Check formatting, run all tests and a live network
 	@$(toolchain); cargo fmt --all --check
 	@cd scripts/ledger && npm test --silent
 	@$(toolchain); cargo test --locked --workspace
+
+.PHONY: check-benchmarks
+check-benchmarks: bootstrap ## Run every benchmark of the pallets once, as a test (builds FRAME a second time)
+	@$(toolchain); CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)/benchmarks" cargo test --locked --features runtime-benchmarks \
+		-p pallet-node-identity -p pallet-rewards -p pallet-bandwidth-attestations benchmarking
 
 .PHONY: lint
 lint: bootstrap ## Run clippy over our own crates

@@ -37,9 +37,11 @@ fn from_file(path: &Path) -> Result<ChainSpec, String> {
 	let spec = ChainSpec::from_json_file(path.to_path_buf())
 		.map_err(|error| format!("--chain '{shown}': not a chain spec: {error}"))?;
 	// The genesis state must come out of it, or the node would fail later and say less.
-	spec.as_storage_builder()
-		.build_storage()
-		.map_err(|error| format!("--chain '{shown}': its genesis cannot be built: {error}"))?;
+	spec.as_storage_builder().build_storage().map_err(|error| {
+		// What comes after the first line is a backtrace of the runtime.
+		let reason = error.lines().next().unwrap_or_default();
+		format!("--chain '{shown}': its genesis cannot be built: {reason}")
+	})?;
 	Ok(spec)
 }
 

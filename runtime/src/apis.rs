@@ -281,6 +281,7 @@ impl_runtime_apis! {
 
 	impl sp_genesis_builder::GenesisBuilder<Block> for Runtime {
 		fn build_state(config: Vec<u8>) -> sp_genesis_builder::Result {
+			crate::genesis::check(&config)?;
 			frame_support::genesis_builder_helper::build_state::<RuntimeGenesisConfig>(config)
 		}
 		fn get_preset(id: &Option<sp_genesis_builder::PresetId>) -> Option<Vec<u8>> {

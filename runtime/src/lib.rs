@@ -12,6 +12,7 @@ extern crate alloc;
 
 pub mod apis;
 mod configs;
+pub mod genesis;
 pub mod periods;
 pub mod presets;
 

@@ -23,8 +23,8 @@ fn preset_json(name: &str) -> serde_json::Value {
 	serde_json::from_slice(&patch).unwrap()
 }
 
-/// Merges a preset into the default genesis, as the genesis builder does.
-fn genesis(name: &str) -> sp_io::TestExternalities {
+/// A preset merged into the default genesis, as the genesis builder does it.
+fn genesis_json(name: &str) -> serde_json::Value {
 	fn merge(base: &mut serde_json::Value, patch: serde_json::Value) {
 		match (base, patch) {
 			(serde_json::Value::Object(base), serde_json::Value::Object(patch)) => {
@@ -37,6 +37,11 @@ fn genesis(name: &str) -> sp_io::TestExternalities {
 	}
 	let mut json = serde_json::to_value(RuntimeGenesisConfig::default()).unwrap();
 	merge(&mut json, preset_json(name));
+	json
+}
+
+fn genesis(name: &str) -> sp_io::TestExternalities {
+	let json = genesis_json(name);
 	let config: RuntimeGenesisConfig = serde_json::from_value(json).unwrap();
 	let mut ext: sp_io::TestExternalities = config.build_storage().unwrap().into();
 	ext.execute_with(|| System::set_block_number(1));
@@ -82,6 +87,34 @@ fn periods_that_cannot_work_are_refused_at_genesis() {
 		periods::Settings { spend_blocks: 0, ..sound },
 	] {
 		assert!(!unsound.are_sound(), "{unsound:?}");
+	}
+}
+
+#[test]
+fn a_wrong_genesis_is_refused_with_the_name_of_its_wrong_key() {
+	let good = genesis_json("local_testnet");
+	assert_eq!(genesis::check(good.to_string().as_bytes()), Ok(()));
+	let wrong = |pointer: &str, value: serde_json::Value| {
+		let mut json = good.clone();
+		*json.pointer_mut(pointer).unwrap() = value;
+		genesis::check(json.to_string().as_bytes()).unwrap_err()
+	};
+	let routers = "/nodeIdentity/routers";
+	for (pointer, value, named) in [
+		("/periods/settings/slotMs", 2_001.into(), "periods.settings"),
+		("/rewards/terms/window", 0.into(), "rewards.terms.window"),
+		("/rewards/policy/theta", 900_000_000.into(), "rewards.policy.theta"),
+		("/validatorElection/rule/floor", 17.into(), "validatorElection.rule"),
+		("/validatorElection/validators", serde_json::json!([]), "validatorElection.validators"),
+		("/validatorElection/validators/1/bond", 1.into(), "validatorElection.validators[1].bond"),
+		("/session/keys", serde_json::json!([]), "session.keys"),
+		("/balances/balances", serde_json::json!([]), "balances.balances"),
+		("/nodeIdentity/routers/0/profile/name", serde_json::json!([65]), "nodeIdentity.routers[0].profile"),
+		("/nodeIdentity/routers/1", good.pointer(&format!("{routers}/0")).unwrap().clone(), "routers[1].node"),
+		("/babe", 5.into(), "not in the runtime's form"),
+	] {
+		let error = wrong(pointer, value);
+		assert!(error.contains(named), "{pointer}: {error}");
 	}
 }
 

@@ -393,3 +393,11 @@ pub fn events() -> Vec<crate::Event<Test>> {
 		})
 		.collect()
 }
+
+/// The chain on which benchmarks are tested, with a keystore that signs.
+#[cfg(feature = "runtime-benchmarks")]
+pub fn new_test_ext() -> sp_io::TestExternalities {
+	let mut chain = Chain::default().build();
+	chain.register_extension(sp_keystore::KeystoreExt::new(sp_keystore::testing::MemoryKeystore::new()));
+	chain
+}

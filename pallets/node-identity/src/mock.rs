@@ -181,3 +181,11 @@ pub fn run(test: impl FnOnce()) {
 		assert_eq!(Balances::total_issuance(), issuance);
 	});
 }
+
+/// The chain on which benchmarks are tested, with a keystore that signs.
+#[cfg(feature = "runtime-benchmarks")]
+pub fn new_test_ext() -> sp_io::TestExternalities {
+	let mut chain = externalities(Vec::new());
+	chain.register_extension(sp_keystore::KeystoreExt::new(sp_keystore::testing::MemoryKeystore::new()));
+	chain
+}

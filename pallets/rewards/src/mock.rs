@@ -331,3 +331,9 @@ pub fn events() -> Vec<crate::Event<Test>> {
 		})
 		.collect()
 }
+
+/// The chain on which benchmarks are tested.
+#[cfg(feature = "runtime-benchmarks")]
+pub fn new_test_ext() -> sp_io::TestExternalities {
+	new_chain(ENDOWMENT, TERMS, POLICY)
+}
