@@ -13,7 +13,7 @@ use frame_support::{
 };
 use sp_core::{ed25519, Pair};
 use sp_keyring::Sr25519Keyring::{Alice, Eve, Ferdie};
-use sp_runtime::BuildStorage;
+use sp_runtime::{BuildStorage, Perbill};
 use towpath_primitives::{NodeId, Receipt, SignedReceipt};
 
 use crate::*;
@@ -68,6 +68,25 @@ fn every_preset_builds_a_chain_whose_invariants_hold() {
 }
 
 #[test]
+fn no_figure_of_a_preset_is_lost_on_the_way_to_the_chain() {
+	// The patch of a preset keeps only the fields that it recognises by their names in JSON.
+	genesis("local_testnet").execute_with(|| {
+		let rule = pallet_validator_election::CurrentRule::<Runtime>::get();
+		assert_eq!((rule.floor, rule.cap, rule.min_bond), (3, 16, 1_000 * UNIT));
+		let terms = pallet_rewards::CurrentTerms::<Runtime>::get();
+		assert_eq!((terms.window, terms.min_claim), (30, UNIT / 4));
+		let (fee, burned_share) = (Perbill::from_percent(10), Perbill::from_percent(50));
+		assert_eq!((terms.fee, terms.burned_share), (fee, burned_share));
+		let policy = pallet_rewards::CurrentPolicy::<Runtime>::get();
+		assert_eq!((policy.theta, policy.subsidy_pool), (Perbill::from_percent(80), 1_000 * UNIT));
+		assert_eq!((policy.validator_rate, policy.floor_price), (Perbill::from_parts(127), (UNIT / 200) as u64));
+		let standing = pallet_bandwidth_attestations::CurrentRule::<Runtime>::get();
+		assert_eq!((standing.minimum, standing.term), (UNIT, 1_000));
+		assert_eq!(pallet_node_identity::Bonds::<Runtime>::get(), (100 * UNIT, 10 * UNIT));
+	});
+}
+
+#[test]
 fn the_presets_node_ids_are_the_documented_development_keys() {
 	for (operator, node) in presets::OPERATORS.iter().zip(presets::node_ids()) {
 		let key = ed25519::Pair::from_string(&format!("//{operator:?}//router"), None).unwrap();
@@ -97,7 +116,7 @@ fn a_wrong_genesis_is_refused_with_the_name_of_its_wrong_key() {
 	let wrong = |pointer: &str, value: serde_json::Value| {
 		let mut json = good.clone();
 		*json.pointer_mut(pointer).unwrap() = value;
-		genesis::check(json.to_string().as_bytes()).unwrap_err()
+		genesis::check(json.to_string().as_bytes()).expect_err(pointer)
 	};
 	let routers = "/nodeIdentity/routers";
 	for (pointer, value, named) in [

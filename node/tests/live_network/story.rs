@@ -6,7 +6,7 @@ use pallet_rewards::{settlement::Status, Error as ChannelError};
 use sp_core::{ed25519, Pair};
 use sp_keyring::Sr25519Keyring::{self, Alice, Bob, Charlie, Dave, Eve, Ferdie};
 use sp_runtime::DispatchError;
-use std::process::Command;
+use std::{io::Write, process::Command};
 use towpath_primitives::{cost_of, ChannelId, NodeId, Receipt, SignedReceipt, SlotView};
 use towpath_runtime::{apis::Channel, presets::node_ids, Balance, Runtime, RuntimeCall, UNIT};
 
@@ -40,8 +40,9 @@ pub async fn tell(network: &mut Network) -> Result<()> {
 	both_channels_finish(&chain).await
 }
 
+/// Says how far the story is, past the test runner, which would keep it until the end and then throw it away.
 fn said(what: &str) {
-	eprintln!("live network: {what}");
+	let _ = writeln!(std::io::stderr(), "live network: {what}");
 }
 
 fn receipt(
@@ -172,12 +173,12 @@ async fn closing_still_takes_claims(chain: &Chain) -> Result<()> {
 async fn exact_ledger(network: &Network, chain: &Chain) -> Result<u32> {
 	let (height, _) = chain.finalized().await?;
 	let ledger = ledger::ledger(chain, EVE_CHANNEL, height).await?;
-	println!("{ledger}");
+	writeln!(std::io::stdout(), "{ledger}")?;
 
 	let tool = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/ledger");
 	if !std::path::Path::new(tool).join("node_modules").is_dir() {
 		ensure!(std::env::var("CI").as_deref() != Ok("true"), "in CI the ledger tool must be installed");
-		eprintln!("SKIPPED: the ledger was not rebuilt by the independent tool. `make test` installs it.");
+		said("SKIPPED: the ledger was not rebuilt by the independent tool. `make test` installs it.");
 		return Ok(height);
 	}
 	let file = tempfile::NamedTempFile::new()?;

@@ -36,6 +36,7 @@ pub struct Counters {
 	Serialize,
 	Deserialize,
 )]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StandingRule {
 	/// Gross amount, in base units.
 	pub minimum: Amount,

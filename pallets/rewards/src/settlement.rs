@@ -40,6 +40,7 @@ pub const MAX_FUNDS: Amount = Amount::MAX / MAX_SLOTS as Amount;
 	Serialize,
 	Deserialize,
 )]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Terms {
 	/// W: for how many blocks that could take claims a closing channel still does, the block that closes it being the first.
 	pub window: u32,

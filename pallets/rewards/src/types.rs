@@ -49,6 +49,7 @@ impl<AccountId> Channel<AccountId> {
 	Serialize,
 	Deserialize,
 )]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Policy {
 	/// θ: the share of what its claims burned that a router gets back.
 	pub theta: Perbill,

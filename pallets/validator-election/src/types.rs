@@ -57,6 +57,7 @@ pub struct GenesisValidator<AccountId> {
 	Serialize,
 	Deserialize,
 )]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ElectionRule {
 	/// With fewer qualified candidates than this, the previous set stays.
 	pub floor: u32,
