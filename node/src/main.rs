@@ -1,5 +1,8 @@
 //! Towpath's chain node: a BABE and GRANDPA validator or full node.
 
+// The SDK returns its large error types by value everywhere.
+#![allow(clippy::result_large_err)]
+
 mod chain_spec;
 mod cli;
 mod command;

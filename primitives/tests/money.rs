@@ -29,6 +29,7 @@ fn product_bits(price: u64, bytes: u64) -> Vec<bool> {
 	let mut sum = vec![false; 130];
 	for shift in (0..64).filter(|i| bytes >> i & 1 == 1) {
 		let mut carry = false;
+		#[allow(clippy::needless_range_loop)] // Two arrays, at different places.
 		for i in shift..130 {
 			let bit = i - shift < 64 && price >> (i - shift) & 1 == 1;
 			let total = u8::from(sum[i]) + u8::from(bit) + u8::from(carry);

@@ -55,7 +55,7 @@ impl Settings {
 	/// Whether a chain can run on these.
 	pub fn are_sound(&self) -> bool {
 		self.slot_ms >= 2
-			&& self.slot_ms % 2 == 0
+			&& self.slot_ms.is_multiple_of(2)
 			&& self.epoch_slots > 0
 			&& self.era_sessions > 0
 			&& self.spend_blocks > 0

@@ -342,7 +342,7 @@ pub fn block(number: u64, author: Option<u32>) {
 #[track_caller]
 pub fn block_by(n: u8) {
 	let number = System::block_number() + 1;
-	let validators = if number % SLOTS == 0 {
+	let validators = if number.is_multiple_of(SLOTS) {
 		Session::queued_keys().into_iter().map(|(validator, _)| validator).collect()
 	} else {
 		Session::validators()

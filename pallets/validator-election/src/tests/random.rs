@@ -96,7 +96,7 @@ fn apply(step: &Step) -> DispatchResult {
 		}
 		Step::Era => {
 			next_session_checked();
-			while Session::current_index() % SESSIONS != 0 {
+			while !Session::current_index().is_multiple_of(SESSIONS) {
 				next_session_checked();
 			}
 			Ok(())
@@ -140,7 +140,7 @@ fn apply(step: &Step) -> DispatchResult {
 
 /// The next block by this validator, unless that block starts a session that it is not in.
 fn block_by_if_there(n: u8) {
-	if (System::block_number() + 1) % SLOTS == 0 {
+	if (System::block_number() + 1).is_multiple_of(SLOTS) {
 		return next_session_checked();
 	}
 	let before = authored(n);
@@ -161,7 +161,7 @@ fn next_session_checked() {
 			other => panic!("one election, not {other:?}"),
 		};
 		assert_eq!(elected, expected.map(|set| set.into_iter().map(node).collect()));
-	} else if session % SESSIONS != 0 {
+	} else if !session.is_multiple_of(SESSIONS) {
 		assert_eq!(active(), before);
 	}
 }
