@@ -1,0 +1,103 @@
+//! Datagrams in: handshakes and control messages go to the links, and from there to whom they concern.
+
+use core::net::SocketAddr;
+
+use super::{Agent, Event};
+use crate::{
+	circuit::Direction,
+	forward::Reason,
+	link::{LinkEvent, LinkId},
+	time::Instant,
+	wire::{
+		control::{Control, Refusal},
+		Kind,
+	},
+};
+
+impl Agent {
+	/// Takes a datagram from the network. It is decrypted and changed where it lies.
+	pub fn handle_datagram(&mut self, from: SocketAddr, datagram: &mut [u8], now: Instant) {
+		match datagram.first().copied().and_then(Kind::of) {
+			Some(Kind::Packet) => self.handle_packet(datagram, now),
+			Some(_) => {
+				let message = self.links.receive(from, datagram, now);
+				self.link_events(now);
+				if let Some((link, message)) = message {
+					self.handle_control(link, message, now);
+				}
+			}
+			None => self.drop_packet(Reason::Malformed),
+		}
+	}
+
+	pub(super) fn link_events(&mut self, now: Instant) {
+		while let Some(event) = self.links.poll_event() {
+			match event {
+				LinkEvent::Up(id) => {
+					let Some(peer) = self.links.get(id).map(|link| link.peer) else { continue };
+					// Who is not admitted may announce its own address and nothing else.
+					let only = (!self.is_admitted(&peer) && self.config.transit).then(|| peer.overlay_address().0);
+					self.babel.link_up(id, only, now);
+					self.events.push_back(Event::LinkUp(peer));
+				}
+				LinkEvent::Down(id) => {
+					self.babel.link_down(id, now);
+					self.free.remove(&id);
+					self.lose_link(id, now);
+				}
+			}
+		}
+	}
+
+	/// All circuits over a dead link are told of, at once.
+	fn lose_link(&mut self, link: LinkId, now: Instant) {
+		let behind: alloc::vec::Vec<_> = self
+			.hops
+			.iter()
+			.filter(|(_, hop)| hop.back == link || hop.onward.is_some_and(|onward| onward.link == link))
+			.map(|(id, hop)| (*id, hop.back == link))
+			.collect();
+		for (id, towards_source) in behind {
+			if !towards_source {
+				self.refuse_back(id, Refusal::Broken);
+			} else {
+				self.close_onward(id);
+			}
+			self.remove_hop(id);
+		}
+		let own: alloc::vec::Vec<_> =
+			self.sources.iter().filter(|(_, source)| source.link == link).map(|(id, _)| *id).collect();
+		own.into_iter().for_each(|id| self.source_broke(id, "the first link died", now));
+	}
+
+	fn handle_control(&mut self, link: LinkId, message: Control, now: Instant) {
+		match message {
+			Control::Babel(packet) => {
+				if self.babel.receive(link, &packet, now).is_err() {
+					self.drop_packet(Reason::Message);
+				}
+			}
+			Control::Probe { .. } | Control::ProbeReply { .. } => {}
+			Control::Setup { setup, hop, label } => self.on_setup(link, setup, hop, label, now),
+			Control::Offer { label, up, offer, noise } => self.on_offer(link, label, up, offer, noise, now),
+			Control::Bind { label, bind, signature, noise } => self.on_bind(link, label, bind, signature, noise, now),
+			Control::ToRouter(relayed) => self.on_to_router(link, relayed, now),
+			Control::ToSource(relayed) => self.on_to_source(link, relayed, now),
+			Control::Refuse { label, hop, reason } => self.on_refuse(link, label, hop, reason, now),
+			Control::Close { label } => {
+				let target = self.labels.get(label).filter(|target| target.link == link);
+				match target {
+					Some(target) if target.source => self.source_broke(target.circuit, "the other end closed it", now),
+					Some(target) => {
+						match target.direction {
+							Direction::Up => self.close_onward(target.circuit),
+							Direction::Down => self.refuse_back(target.circuit, Refusal::Broken),
+						}
+						self.remove_hop(target.circuit);
+					}
+					None => self.drop_packet(Reason::UnknownLabel),
+				}
+			}
+		}
+	}
+}

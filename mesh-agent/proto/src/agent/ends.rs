@@ -1,0 +1,388 @@
+//! The two ends of circuits: setting up as a source, the messages between the ends, and replacing what does not work.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use codec::Encode;
+use towpath_primitives::{OverlayAddress, Signature};
+
+use super::{relay::CIRCUIT_USAGE, Agent, Event, MAX_QUEUE};
+use crate::{
+	circuit::{
+		end_keys, hop_keys, Direction, End, Phase, Sample, Source, SourceHop, SourceStart, Target, OFFER_LIFETIME,
+	},
+	crypto::{Handshake, Role},
+	forward::Reason,
+	receipt::share,
+	time::Instant,
+	wire::control::{decode, Bind, Control, EndMessage, Offer, Refusal, Setup, SignedOffer, MAX_HOPS, MAX_LOSS},
+};
+
+/// Reports leave at most so often (M2) ...
+const REPORT_LEAST: Duration = Duration::from_millis(20);
+/// ... at least so often while there is progress ...
+const REPORT_MOST: Duration = Duration::from_millis(50);
+/// ... and early after so many bytes.
+const REPORT_BYTES: u64 = 32 * 1024;
+
+impl Agent {
+	/// Begins a circuit. Nothing, if there is no way or nobody to pay.
+	pub(super) fn open_circuit(&mut self, to: OverlayAddress, now: Instant) -> Option<u32> {
+		let link = self.babel.route(&to.0)?.link;
+		let channel = self.purse.as_ref().filter(|_| self.config.max_price > 0).map(|purse| purse.spending().channel);
+		let seed = self.random();
+		let mut handshake =
+			Handshake::new(Role::Initiator, CIRCUIT_USAGE, &[], &self.config.secrets, &self.crypto, seed);
+		let secret: [u8; 32] = self.random();
+		let setup = Setup {
+			destination: to.0,
+			ephemeral: x25519_dalek::x25519(secret, x25519_dalek::X25519_BASEPOINT_BYTES),
+			max_price: if channel.is_some() { self.config.max_price } else { 0 },
+			noise: handshake.write(&[]).ok()?,
+		};
+		let id = self.fresh_circuit();
+		let target = Target { link, circuit: id, direction: Direction::Down, source: true };
+		let own_label = self.labels.give(target)?;
+		let start = SourceStart { setup, secret, destination: to, channel, link, own_label, handshake };
+		self.sources.insert(id, Source::new(start, now));
+		self.source_to.insert(to, id);
+		self.send_setup(id, now);
+		Some(id)
+	}
+
+	pub(super) fn send_setup(&mut self, id: u32, now: Instant) {
+		let Some(source) = self.sources.get_mut(&id) else { return };
+		source.sent_at = now;
+		let message = Control::Setup { setup: source.setup.clone(), hop: 1, label: source.own_label };
+		let link = source.link;
+		self.links.send(link, &message);
+		self.wake(now + super::timers::SETUP_RETRY);
+	}
+
+	pub(super) fn source_offer(&mut self, id: u32, up: u32, signed: SignedOffer, noise: Vec<u8>, now: Instant) {
+		let genesis = self.config.secrets.genesis;
+		let Some(source) = self.sources.get_mut(&id).filter(|source| source.phase == Phase::Offering) else { return };
+		let offer = signed.offer;
+		let place = usize::from(offer.hop);
+		let sound = offer.cid == source.cid
+			&& (1..=MAX_HOPS).contains(&place)
+			&& offer.loss_up <= MAX_LOSS
+			&& offer.loss_down <= MAX_LOSS
+			&& offer.price <= source.setup.max_price
+			&& self.registry.get(&offer.node).is_none_or(|router| offer.price <= router.price);
+		if !sound || !self.crypto.verify(&signed.signature, &offer.payload(&genesis), &offer.node.0) {
+			return self.drop_packet(Reason::Message);
+		}
+		source.label = Some(up);
+		if source.offers.len() < place {
+			source.offers.resize(place, None);
+		}
+		if source.offers[place - 1].is_none() {
+			source.offers[place - 1] = Some(offer);
+		}
+		if !noise.is_empty() {
+			source.answer = Some((place, noise));
+		}
+		self.try_accept(id, now);
+	}
+
+	/// T3: all offers are there, and they are acceptable.
+	fn try_accept(&mut self, id: u32, now: Instant) {
+		let Some(source) = self.sources.get_mut(&id) else { return };
+		let Some((places, noise)) = source.answer.clone() else { return };
+		let offers: Vec<Offer> = source.offers.iter().take(places).flatten().cloned().collect();
+		if offers.len() != places {
+			return;
+		}
+		let distinct = (1..offers.len()).all(|i| !offers[..i].iter().any(|earlier| earlier.node == offers[i].node));
+		if !distinct || path_price(&offers) > u128::from(self.config.max_path_price) {
+			return self.source_broke(id, "the path costs more than the limit, or names a router twice", now);
+		}
+		let Some(mut handshake) = source.handshake.take() else { return };
+		let last = offers[places - 1].node;
+		let proven = matches!(handshake.read(&noise), Ok(Some(identity))
+			if identity.node == last && identity.node.overlay_address() == source.destination);
+		if !proven {
+			return self.source_broke(id, "the destination did not prove its address", now);
+		}
+		let secret = source.secret;
+		let cid = source.cid;
+		let hops: Vec<SourceHop> = offers
+			.iter()
+			.map(|offer| SourceHop {
+				keys: hop_keys(&x25519_dalek::x25519(secret, offer.ephemeral), &cid, &offer.node.0),
+				offer: offer.clone(),
+				reading: None,
+				verified_then: 0,
+				heard: 0,
+				said: 0,
+				asked: now,
+			})
+			.collect();
+		let upload_keys: Vec<u8> = hops[..places - 1].iter().flat_map(|hop| hop.keys.up.0).collect();
+		let Ok(noise) = handshake.write(&upload_keys) else { return };
+		let Ok(keys) = handshake.finish() else { return };
+		let (up, down) = end_keys(&keys);
+		let chain = hops[..places - 1].iter().rev().map(|hop| hop.keys.down).collect();
+		source.end = Some(End::new(self.crypto.aead(&up), self.crypto.aead(&down), chain, now));
+		let bind = Bind {
+			cid,
+			channel: source.channel,
+			offers: offers.iter().map(Offer::digest).collect(),
+			lifetime: OFFER_LIFETIME,
+		};
+		let signature = match (&self.purse, source.channel) {
+			(Some(purse), Some(_)) => {
+				self.crypto.sign(&purse.spending().receipt_seed, &bind.payload(&self.config.secrets.genesis))
+			}
+			_ => Signature([0; 64]),
+		};
+		source.hops = hops;
+		source.bind = Some((bind, signature, noise));
+		source.phase = Phase::Binding;
+		self.send_bind(id, now);
+		self.pay(now);
+	}
+
+	pub(super) fn send_bind(&mut self, id: u32, now: Instant) {
+		let Some(source) = self.sources.get_mut(&id) else { return };
+		source.sent_at = now;
+		let (Some((bind, signature, noise)), Some(label)) = (source.bind.clone(), source.label) else { return };
+		let link = source.link;
+		self.links.send(link, &Control::Bind { label, bind, signature, noise });
+		self.wake(now + super::timers::SETUP_RETRY);
+	}
+
+	pub(super) fn source_refused(&mut self, id: u32, _place: u8, reason: Refusal, now: Instant) {
+		let why = match reason {
+			Refusal::NoRoute => "a router knows no way",
+			Refusal::Price => "a router asks for more than the limit",
+			Refusal::Busy => "a router has no room",
+			Refusal::TooLong => "the path is too long",
+			Refusal::Broken => "a link on the path died",
+			Refusal::Channel => "a router does not accept the channel",
+			Refusal::Bind => "a router does not accept the bind",
+			Refusal::NotAdmitted => "a neighbour does not carry others' packets",
+		};
+		self.source_broke(id, why, now);
+	}
+
+	/// The circuit does not work: another one takes its place, and what waits goes there.
+	pub(super) fn source_broke(&mut self, id: u32, why: &'static str, now: Instant) {
+		if self.leaving.contains_key(&id) {
+			return;
+		}
+		let Some(source) = self.sources.get_mut(&id) else { return };
+		let destination = source.destination;
+		let queue = core::mem::take(&mut source.queue);
+		let was_live = source.phase == Phase::Live;
+		source.queued = 0;
+		self.leaving.insert(id, now);
+		if self.source_to.get(&destination) == Some(&id) {
+			self.source_to.remove(&destination);
+		}
+		if was_live {
+			self.events.push_back(Event::CircuitDown { destination, why });
+		}
+		self.wake(now);
+		if !queue.is_empty() {
+			match self.open_circuit(destination, now) {
+				Some(next) => {
+					let Some(source) = self.sources.get_mut(&next) else { return };
+					source.queued = queue.iter().map(Vec::len).sum();
+					source.queue = queue;
+				}
+				None => self.drop_packet(Reason::NoCircuit),
+			}
+		}
+		self.pay(now);
+	}
+
+	/// Forgets a circuit that began here; what was verified on it stays in the purse.
+	pub(super) fn remove_source(&mut self, id: u32) {
+		self.leaving.remove(&id);
+		let Some(source) = self.sources.remove(&id) else { return };
+		self.labels.take_back(source.own_label);
+		if let Some(label) = source.label {
+			self.links.send(source.link, &Control::Close { label });
+		}
+		if let Some(purse) = self.purse.as_mut().filter(|purse| source.channel == Some(purse.spending().channel)) {
+			(0..source.hops.len()).for_each(|index| purse.settle(&source.demand(index, true)));
+		}
+		if self.source_to.get(&source.destination) == Some(&id) {
+			self.source_to.remove(&source.destination);
+		}
+	}
+
+	/// A message from the far end.
+	pub(super) fn source_message(&mut self, id: u32, message: &[u8], now: Instant) {
+		let Some(message) = decode(message) else { return self.drop_packet(Reason::Message) };
+		let Some(source) = self.sources.get_mut(&id) else { return };
+		match message {
+			EndMessage::Report { highest, verified, sequence, sent, waiting, echo } => {
+				if let Some((stamp, held)) = echo {
+					source.limit_confirmed = source.limit_confirmed.max(stamp);
+					let rtt =
+						now.since(Instant::from_micros(stamp)).saturating_sub(Duration::from_micros(u64::from(held)));
+					source.echoed(rtt);
+				}
+				source.reported(highest, verified, Sample { sequence, bytes: sent, at: now }, waiting, now);
+				if source.phase == Phase::Binding {
+					source.phase = Phase::Live;
+					source.progress = now;
+					let (destination, path) = (source.destination, source.path().collect());
+					self.events.push_back(Event::CircuitUp { destination, path });
+				}
+				self.pay(now);
+				self.flush_source(id, now);
+				self.send_limit(id, now);
+			}
+			EndMessage::Close => self.source_broke(id, "the other end closed it", now),
+			EndMessage::Limit { .. } => self.drop_packet(Reason::Message),
+		}
+	}
+
+	/// Gives the far end what credit it may use (M4), or reminds it.
+	pub(super) fn send_limit(&mut self, id: u32, now: Instant) {
+		let Some(source) = self.sources.get_mut(&id) else { return };
+		if source.phase == Phase::Offering {
+			return;
+		}
+		let (bytes, stamp, at) = source.limit;
+		let silent = now.since(at);
+		let lost = source.limit_confirmed < stamp && silent >= (source.rtt * 2).max(Duration::from_millis(100));
+		let idle = silent >= super::timers::KEEPALIVE;
+		let bytes = match source.next_limit(now) {
+			Some(more) => more,
+			None if source.channel.is_none() && bytes == 0 => u64::MAX,
+			None if lost || idle => bytes,
+			None => return,
+		};
+		source.limit = (bytes, now.as_micros(), now);
+		let message = EndMessage::Limit { bytes, stamp: now.as_micros() }.encode();
+		self.send_end_message_up(id, &message, now);
+		self.wake(now + Duration::from_millis(100));
+	}
+
+	fn send_end_message_up(&mut self, id: u32, message: &[u8], now: Instant) {
+		let Some(source) = self.sources.get_mut(&id) else { return };
+		let (Some(end), Some(label)) = (&mut source.end, source.label) else { return };
+		let mut sealed = end.seal(true, message, now);
+		let link = source.link;
+		self.put_on_link(link, label, &mut sealed);
+	}
+
+	/// A message from the source.
+	pub(super) fn far_end_message(&mut self, id: u32, message: &[u8], now: Instant) {
+		let Some(message) = decode(message) else { return self.drop_packet(Reason::Message) };
+		let Some(hop) = self.hops.get_mut(&id) else { return };
+		hop.used = now;
+		let Some(far) = &mut hop.far else { return };
+		match message {
+			EndMessage::Limit { bytes, stamp } => {
+				far.limit = Some(far.limit.unwrap_or(0).max(bytes));
+				if far.echo.is_none_or(|(old, _)| stamp > old) {
+					far.echo = Some((stamp, now));
+				}
+				self.flush_far_end(id, now);
+				self.report_now(id, now);
+			}
+			EndMessage::Close => {
+				self.remove_hop(id);
+			}
+			EndMessage::Report { .. } => self.drop_packet(Reason::Message),
+		}
+	}
+
+	/// M2: at once after a lot, otherwise when the time has come.
+	pub(super) fn report_when_due(&mut self, id: u32, now: Instant) {
+		if let Some(at) = self.report_due(id) {
+			match at <= now {
+				true => self.report_now(id, now),
+				false => self.wake(at),
+			}
+		}
+	}
+
+	/// When the next report should leave, if there is anything to say.
+	pub(super) fn report_due(&self, id: u32) -> Option<Instant> {
+		let far = self.hops.get(&id)?.far.as_ref()?;
+		let end = far.end.as_ref()?;
+		let (verified, sent, at) = far.reported;
+		let progress = (end.verified - verified).max(end.sent - sent);
+		match progress {
+			0 => None,
+			few if few < REPORT_BYTES => Some(at + REPORT_MOST),
+			_ => Some(at + REPORT_LEAST),
+		}
+	}
+
+	pub(super) fn report_now(&mut self, id: u32, now: Instant) {
+		let Some(hop) = self.hops.get_mut(&id) else { return };
+		let Some(far) = &mut hop.far else { return };
+		let Some(end) = &mut far.end else { return };
+		far.reported = (end.verified, end.sent, now);
+		let echo = far.echo.take().map(|(stamp, at)| (stamp, now.since(at).as_micros() as u32));
+		let message = EndMessage::Report {
+			highest: end.highest(),
+			verified: end.verified,
+			sequence: end.sequence,
+			sent: end.sent,
+			waiting: far.queued as u64,
+			echo,
+		};
+		let mut sealed = end.seal(true, &message.encode(), now);
+		let (back, label) = (hop.back, hop.back_label);
+		self.put_on_link(back, label, &mut sealed);
+	}
+
+	/// Bytes that wait at this end for credit towards an address.
+	pub fn queued_for(&self, to: &OverlayAddress) -> usize {
+		let source = self.source_to.get(to).and_then(|id| self.sources.get(id)).map(|source| source.queued);
+		let far = self.far_of.get(to).and_then(|id| self.hops.get(id)?.far.as_ref()).map(|far| far.queued);
+		source.or(far).unwrap_or(0)
+	}
+
+	/// Room for so many bytes more towards an address; what is above will be dropped.
+	pub fn room_for(&self, to: &OverlayAddress) -> usize {
+		MAX_QUEUE - self.queued_for(to).min(MAX_QUEUE)
+	}
+}
+
+/// T3: what a path costs, with every allowed loss on the way.
+fn path_price(offers: &[Offer]) -> u128 {
+	let mut sum = 0u128;
+	for (index, offer) in offers.iter().enumerate() {
+		let up = share(1 << 20, offers[index..].iter().map(|offer| offer.loss_up), u64::MAX);
+		let down = share(1 << 20, offers[..=index].iter().map(|offer| offer.loss_down), u64::MAX);
+		sum += (u128::from(offer.price) * u128::from(up.max(down))).div_ceil(1 << 20);
+	}
+	sum
+}
+
+#[cfg(test)]
+mod tests {
+	use towpath_primitives::NodeId;
+
+	use super::*;
+
+	fn offer(price: u64, loss: u16) -> Offer {
+		Offer {
+			cid: [0; 32],
+			hop: 1,
+			node: NodeId([0; 32]),
+			ephemeral: [0; 32],
+			price,
+			loss_up: loss,
+			loss_down: loss,
+			lifetime: 1,
+		}
+	}
+
+	#[test]
+	fn a_paths_price_counts_the_losses_that_lie_beyond_each_router() {
+		assert_eq!(path_price(&[offer(1000, 0), offer(500, 0)]), 1500);
+		// Up, the first router sends over both lossy links, the second over one; down it is the other way round.
+		assert_eq!(path_price(&[offer(900, 1000), offer(900, 1000)]), 1112 + 1112);
+	}
+}

@@ -1,0 +1,314 @@
+//! One agent: everything it knows, and the doors through which time, datagrams, packets and chain state come in.
+//!
+//! After any call that takes `&mut self`, drain [`Agent::poll_transmit`] and [`Agent::poll_event`], then wait until
+//! [`Agent::poll_timeout`] or the next input. Nothing is lost by draining late, only time.
+
+mod control;
+mod data;
+mod ends;
+mod money;
+mod relay;
+mod status;
+mod timers;
+
+use alloc::{
+	collections::{BTreeMap, VecDeque},
+	vec::Vec,
+};
+use core::{net::SocketAddr, time::Duration};
+
+use rand_chacha::ChaCha20Rng;
+use rand_core::{RngCore, SeedableRng};
+use towpath_primitives::{ChannelId, NodeId, OverlayAddress, Price, SignedReceipt};
+
+pub use status::{CircuitStatus, LinkStatus, Status};
+
+use crate::{
+	circuit::{Hop, Labels, Source},
+	crypto::{Secrets, SharedCrypto},
+	forward::Drops,
+	link::{LinkId, Links},
+	receipt::{Purse, Spending},
+	record::Record,
+	routing::Babel,
+	settlement::{Account, Head, Limits},
+	time::{Bucket, Instant},
+};
+
+/// Most circuits that pass through one agent.
+pub const MAX_CIRCUITS: usize = 16 * 1024;
+/// Most of them that are not bound, over one link.
+pub const MAX_UNBOUND_PER_LINK: usize = 64;
+/// Most bytes that wait at one end of a circuit for credit.
+pub const MAX_QUEUE: usize = 1 << 20;
+/// Most bytes in one train of packets for the same neighbour.
+const MAX_TRAIN: usize = 60_000;
+/// Most packets in one train.
+const MAX_TRAIN_PACKETS: usize = 64;
+
+/// What an operator decides.
+#[derive(Clone)]
+pub struct Config {
+	/// Who we are.
+	pub secrets: Secrets,
+	/// Base units per MiB for carrying others' packets.
+	pub price: Price,
+	/// Whether circuits of others may pass. A household's agent carries its own only.
+	pub transit: bool,
+	/// What is risked with channels that have no slot for us yet.
+	pub limits: Limits,
+	/// Loss on a link that offers allow for when nothing better is known, in ten-thousandths.
+	pub loss_allowance: u16,
+	/// Bytes a second that one neighbour may send on free circuits; nothing: no free circuits.
+	pub free_rate: u64,
+	/// No router of a path may ask for more, in base units per MiB.
+	pub max_price: Price,
+	/// The whole path may not ask for more, allowed losses included.
+	pub max_path_price: Price,
+}
+
+/// A router, as the registry on chain tells of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RouterInfo {
+	/// What it advertises: its offers may not be above.
+	pub price: Price,
+	/// Whether it is admitted.
+	pub active: bool,
+}
+
+/// Datagrams for one neighbour: all as long as `segment`, only the last one may be shorter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transmit {
+	/// Where to.
+	pub to: SocketAddr,
+	/// Length of each.
+	pub segment: usize,
+	/// One after the other.
+	pub bytes: Vec<u8>,
+}
+
+/// Something that the shell must know or do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+	/// A packet for us, from this address's owner.
+	Deliver {
+		/// Who sent it.
+		from: OverlayAddress,
+		/// The packet.
+		packet: Vec<u8>,
+	},
+	/// Append to the spool; call [`Agent::persisted`] with the ticket when it is on disk.
+	Persist {
+		/// Rises from record to record.
+		ticket: u64,
+		/// What to write.
+		record: Record,
+	},
+	/// Submit this claim, and submit it again until it is final.
+	Claim(SignedReceipt),
+	/// Ask the chain for this channel, and tell with every finalised head.
+	WatchChannel(ChannelId),
+	/// A neighbour is there.
+	LinkUp(NodeId),
+	/// It is gone.
+	LinkDown(NodeId),
+	/// A circuit is ready, over these routers.
+	CircuitUp {
+		/// Whom it reaches.
+		destination: OverlayAddress,
+		/// The routers, the destination included.
+		path: Vec<NodeId>,
+	},
+	/// A circuit ended.
+	CircuitDown {
+		/// Whom it reached.
+		destination: OverlayAddress,
+		/// In words.
+		why: &'static str,
+	},
+	/// Deposit or spending limit do not allow what routers have coming.
+	Exhausted(ChannelId),
+}
+
+/// The agent.
+pub struct Agent {
+	config: Config,
+	crypto: SharedCrypto,
+	rng: ChaCha20Rng,
+	node: NodeId,
+	address: OverlayAddress,
+	links: Links,
+	babel: Babel,
+	labels: Labels,
+	hops: BTreeMap<u32, Hop>,
+	hop_of: BTreeMap<[u8; 32], u32>,
+	far_of: BTreeMap<OverlayAddress, u32>,
+	sources: BTreeMap<u32, Source>,
+	source_to: BTreeMap<OverlayAddress, u32>,
+	/// Circuits that are over but for the last receipts, and since when.
+	leaving: BTreeMap<u32, Instant>,
+	next_circuit: u32,
+	accounts: BTreeMap<ChannelId, Account>,
+	purse: Option<Purse>,
+	finishing: bool,
+	registry: BTreeMap<NodeId, RouterInfo>,
+	head: Option<(Head, Instant)>,
+	head_before: u64,
+	ticket: u64,
+	free: BTreeMap<LinkId, Bucket>,
+	drops: Drops,
+	transmits: VecDeque<Transmit>,
+	events: VecDeque<Event>,
+	due: Instant,
+	swept: Instant,
+	paid_at: Instant,
+	delivered: u64,
+}
+
+impl Agent {
+	/// An agent. `records` are what an earlier run left in the spool; `seed` is fresh randomness.
+	pub fn new(config: Config, crypto: SharedCrypto, records: &[Record], seed: [u8; 32], now: Instant) -> Self {
+		let mut rng = ChaCha20Rng::from_seed(seed);
+		let mut links_seed = [0; 32];
+		rng.fill_bytes(&mut links_seed);
+		let node = NodeId(crypto.public_key(&config.secrets.node_seed));
+		let address = node.overlay_address();
+		let links = Links::new(config.secrets.clone(), crypto.clone(), ChaCha20Rng::from_seed(links_seed));
+		let mut agent = Self {
+			config,
+			crypto,
+			rng,
+			node,
+			address,
+			links,
+			babel: Babel::new(address.0, now),
+			labels: Labels::default(),
+			hops: BTreeMap::new(),
+			hop_of: BTreeMap::new(),
+			far_of: BTreeMap::new(),
+			sources: BTreeMap::new(),
+			source_to: BTreeMap::new(),
+			leaving: BTreeMap::new(),
+			next_circuit: 0,
+			accounts: BTreeMap::new(),
+			purse: None,
+			finishing: false,
+			registry: BTreeMap::new(),
+			head: None,
+			head_before: 0,
+			ticket: 0,
+			free: BTreeMap::new(),
+			drops: Drops::default(),
+			transmits: VecDeque::new(),
+			events: VecDeque::new(),
+			due: now,
+			swept: now,
+			paid_at: now,
+			delivered: 0,
+		};
+		agent.restore(records, now);
+		agent
+	}
+
+	/// Our node id.
+	pub fn node(&self) -> NodeId {
+		self.node
+	}
+
+	/// Our overlay address.
+	pub fn address(&self) -> OverlayAddress {
+		self.address
+	}
+
+	/// Keeps a link to whoever is at this address.
+	pub fn dial(&mut self, address: SocketAddr, now: Instant) {
+		self.links.dial(address, now);
+	}
+
+	/// The registry on chain: who is admitted.
+	pub fn set_registry(&mut self, routers: BTreeMap<NodeId, RouterInfo>) {
+		self.registry = routers;
+	}
+
+	/// From now on circuits are paid for from this channel. `records` are the spool's.
+	pub fn set_spending(&mut self, spending: Spending, records: &[Record], now: Instant) {
+		let channel = spending.channel;
+		self.purse = Some(Purse::new(spending, self.config.secrets.genesis, records, now));
+		self.events.push_back(Event::WatchChannel(channel));
+	}
+
+	/// The next datagrams to send.
+	pub fn poll_transmit(&mut self) -> Option<Transmit> {
+		while let Some((link, packet)) = self.babel.poll_transmit() {
+			self.links.send(link, &crate::wire::control::Control::Babel(packet));
+		}
+		while let Some((to, bytes)) = self.links.poll_transmit() {
+			self.transmits.push_back(Transmit { to, segment: bytes.len(), bytes });
+		}
+		self.transmits.pop_front()
+	}
+
+	/// The next thing that the shell must know or do.
+	pub fn poll_event(&mut self) -> Option<Event> {
+		self.events.pop_front()
+	}
+
+	/// When [`Self::handle_timeout`] wants to be called.
+	pub fn poll_timeout(&self) -> Option<Instant> {
+		let circuits = (!self.sources.is_empty() || !self.hops.is_empty()).then_some(self.due);
+		[self.links.poll_timeout(), self.babel.poll_timeout(), circuits].into_iter().flatten().min()
+	}
+
+	fn wake(&mut self, at: Instant) {
+		self.due = self.due.min(at);
+	}
+
+	fn drop_packet(&mut self, reason: crate::forward::Reason) {
+		self.drops.add(reason);
+	}
+
+	fn random<const N: usize>(&mut self) -> [u8; N] {
+		let mut bytes = [0; N];
+		self.rng.fill_bytes(&mut bytes);
+		bytes
+	}
+
+	fn fresh_circuit(&mut self) -> u32 {
+		self.next_circuit = self.next_circuit.wrapping_add(1);
+		self.next_circuit
+	}
+
+	fn next_ticket(&mut self) -> u64 {
+		self.ticket += 1;
+		self.ticket
+	}
+
+	fn persist(&mut self, record: Record) -> u64 {
+		let ticket = self.next_ticket();
+		self.events.push_back(Event::Persist { ticket, record });
+		ticket
+	}
+
+	/// Appends a datagram to the last train, if it goes the same way and is as long.
+	fn transmit(&mut self, to: SocketAddr, datagram: &[u8]) {
+		if let Some(train) = self.transmits.back_mut() {
+			let whole = train.bytes.len() % train.segment == 0;
+			let fits = train.bytes.len() + datagram.len() <= MAX_TRAIN
+				&& train.bytes.len() / train.segment < MAX_TRAIN_PACKETS;
+			if train.to == to && whole && fits && datagram.len() <= train.segment {
+				train.bytes.extend_from_slice(datagram);
+				return;
+			}
+		}
+		self.transmits.push_back(Transmit { to, segment: datagram.len(), bytes: datagram.to_vec() });
+	}
+
+	fn is_admitted(&self, node: &NodeId) -> bool {
+		self.registry.get(node).is_some_and(|router| router.active)
+	}
+
+	/// How old the finalised view is; nothing if it is from before a restart (R3).
+	fn view_age(&self, now: Instant) -> Option<Duration> {
+		self.head.map(|(_, at)| now.since(at))
+	}
+}

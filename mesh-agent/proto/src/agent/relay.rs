@@ -1,0 +1,304 @@
+//! A router's part in setting circuits up: offers, binds and refusals.
+
+use alloc::{collections::VecDeque, vec::Vec};
+
+use towpath_primitives::Signature;
+
+use super::{Agent, Event, MAX_CIRCUITS, MAX_UNBOUND_PER_LINK};
+use crate::{
+	circuit::{
+		end_keys, hop_keys, Binding, Direction, End, FarEnd, Hop, Onward, Target, Unbound, OFFER_LIFETIME, UNBOUND_LIFE,
+	},
+	crypto::{Handshake, MacKey, Role},
+	forward::Reason,
+	link::LinkId,
+	settlement::Account,
+	time::Instant,
+	wire::control::{Bind, Control, Offer, Passed, Refusal, Setup, SignedOffer, MAX_HOPS, MAX_LOSS},
+};
+
+pub(super) const CIRCUIT_USAGE: &[u8] = b"towpath/circuit/v1";
+
+impl Agent {
+	pub(super) fn on_setup(&mut self, link: LinkId, setup: Setup, place: u8, label: u32, now: Instant) {
+		let refuse = |agent: &mut Self, reason| {
+			agent.links.send(link, &Control::Refuse { label, hop: place, reason });
+		};
+		let cid = setup.cid();
+		if let Some(id) = self.hop_of.get(&cid).copied() {
+			// The source repeats itself: so do we. From elsewhere it would be a loop.
+			let same = self.hops.get(&id).is_some_and(|hop| hop.back == link);
+			return if same { self.repeat_setup(id, setup) } else { refuse(self, Refusal::NoRoute) };
+		}
+		if place == 0 || usize::from(place) > MAX_HOPS {
+			return refuse(self, Refusal::TooLong);
+		}
+		let unbound = self.hops.values().filter(|hop| hop.back == link && hop.payer().is_none()).count();
+		if unbound >= MAX_UNBOUND_PER_LINK || self.hops.len() >= MAX_CIRCUITS {
+			return refuse(self, Refusal::Busy);
+		}
+		let price = if setup.max_price == 0 && self.config.free_rate > 0 { 0 } else { self.config.price };
+		if price > setup.max_price {
+			return refuse(self, Refusal::Price);
+		}
+		let onward = match setup.destination() == self.address {
+			true => None,
+			false if !self.config.transit => return refuse(self, Refusal::NotAdmitted),
+			false => match self.babel.route(&setup.destination) {
+				Some(route) if route.link != link => Some(route.link),
+				_ => return refuse(self, Refusal::NoRoute),
+			},
+		};
+		match self.make_hop(link, &setup, place, label, price, onward, now) {
+			Some(id) => {
+				self.wake(now + UNBOUND_LIFE);
+				self.repeat_setup(id, setup);
+			}
+			None => refuse(self, Refusal::Busy),
+		}
+	}
+
+	#[allow(clippy::too_many_arguments)]
+	fn make_hop(
+		&mut self,
+		link: LinkId,
+		setup: &Setup,
+		place: u8,
+		label: u32,
+		price: u64,
+		onward: Option<LinkId>,
+		now: Instant,
+	) -> Option<u32> {
+		let (id, cid) = (self.fresh_circuit(), setup.cid());
+		let far = match onward {
+			Some(_) => None,
+			None => {
+				let seed = self.random();
+				let mut handshake =
+					Handshake::new(Role::Responder, CIRCUIT_USAGE, &[], &self.config.secrets, &self.crypto, seed);
+				handshake.read(&setup.noise).ok()?;
+				let noise = handshake.write(&[]).ok()?;
+				Some(FarEnd {
+					handshake: Some(handshake),
+					noise,
+					end: None,
+					peer: None,
+					limit: None,
+					queue: VecDeque::new(),
+					queued: 0,
+					echo: None,
+					reported: (0, 0, now),
+				})
+			}
+		};
+		let secret: [u8; 32] = self.random();
+		let shared = x25519_dalek::x25519(secret, setup.ephemeral);
+		let offer = Offer {
+			cid,
+			hop: place,
+			node: self.node,
+			ephemeral: x25519_dalek::x25519(secret, x25519_dalek::X25519_BASEPOINT_BYTES),
+			price,
+			loss_up: onward.map_or(0, |onward| self.loss_allowance(onward)),
+			loss_down: self.loss_allowance(link),
+			lifetime: OFFER_LIFETIME,
+		};
+		let signature = self.crypto.sign(&self.config.secrets.node_seed, &offer.payload(&self.config.secrets.genesis));
+		let target = |link, direction| Target { link, circuit: id, direction, source: false };
+		let own_label = self.labels.give(target(link, Direction::Up))?;
+		let onward = match onward {
+			Some(onward) => {
+				let own_label = self.labels.give(target(onward, Direction::Down))?;
+				Some(Onward { link: onward, label: None, own_label })
+			}
+			None => None,
+		};
+		let hop = Hop {
+			cid,
+			place,
+			back: link,
+			back_label: label,
+			own_label,
+			onward,
+			far,
+			keys: hop_keys(&shared, &cid, &self.node.0),
+			offer: SignedOffer { offer, signature },
+			binding: Binding::Offered(None),
+			up: Passed::default(),
+			down: Passed::default(),
+			heard: 0,
+			said: 0,
+			told_cap: 0,
+			since: now,
+			used: now,
+			expires: now + core::time::Duration::from_secs(u64::from(OFFER_LIFETIME)),
+		};
+		self.hops.insert(id, hop);
+		self.hop_of.insert(cid, id);
+		Some(id)
+	}
+
+	fn loss_allowance(&mut self, link: LinkId) -> u16 {
+		let measured = self.links.get(link).map_or(0, |link| link.quality.loss);
+		self.config.loss_allowance.max(measured.saturating_add(measured / 2)).min(MAX_LOSS)
+	}
+
+	fn repeat_setup(&mut self, id: u32, setup: Setup) {
+		let Some(hop) = self.hops.get(&id) else { return };
+		let noise = hop.far.as_ref().map_or(Vec::new(), |far| far.noise.clone());
+		let offer = Control::Offer { label: hop.back_label, up: hop.own_label, offer: hop.offer.clone(), noise };
+		let (back, place) = (hop.back, hop.place);
+		let onward = hop.onward;
+		self.links.send(back, &offer);
+		if let Some(onward) = onward {
+			self.links.send(onward.link, &Control::Setup { setup, hop: place + 1, label: onward.own_label });
+		}
+	}
+
+	pub(super) fn on_offer(
+		&mut self,
+		link: LinkId,
+		label: u32,
+		up: u32,
+		offer: SignedOffer,
+		noise: Vec<u8>,
+		now: Instant,
+	) {
+		let Some(target) = self.labels.get(label).filter(|target| target.link == link) else {
+			return self.drop_packet(Reason::UnknownLabel);
+		};
+		if target.source {
+			return self.source_offer(target.circuit, up, offer, noise, now);
+		}
+		let Some(hop) = self.hops.get_mut(&target.circuit) else { return };
+		let Some(onward) = &mut hop.onward else { return };
+		onward.label = Some(up);
+		let (back, message) = (hop.back, Control::Offer { label: hop.back_label, up: hop.own_label, offer, noise });
+		self.links.send(back, &message);
+	}
+
+	pub(super) fn on_bind(
+		&mut self,
+		link: LinkId,
+		label: u32,
+		bind: Bind,
+		signature: Signature,
+		noise: Vec<u8>,
+		now: Instant,
+	) {
+		let target = self.labels.get(label).filter(|target| target.link == link && !target.source);
+		let Some(target) = target.filter(|target| target.direction == Direction::Up) else {
+			return self.drop_packet(Reason::UnknownLabel);
+		};
+		let id = target.circuit;
+		let Some(hop) = self.hops.get_mut(&id) else { return };
+		if let Some(onward) = hop.onward {
+			if let Some(label) = onward.label {
+				let message = Control::Bind { label, bind: bind.clone(), signature, noise: noise.clone() };
+				self.links.send(onward.link, &message);
+			}
+		}
+		self.try_bind(id, Unbound { bind, signature, noise }, now);
+	}
+
+	/// T4: binds, or waits for the chain's word on the channel, or refuses.
+	pub(super) fn try_bind(&mut self, id: u32, unbound: Unbound, now: Instant) {
+		let Some(hop) = self.hops.get(&id) else { return };
+		if matches!(hop.binding, Binding::Bound(_)) {
+			return self.send_reading(id, now);
+		}
+		let bind = &unbound.bind;
+		let listed = bind.offers.get(usize::from(hop.place) - 1) == Some(&hop.offer.offer.digest());
+		if bind.cid != hop.cid || !listed {
+			return self.refuse_back(id, Refusal::Bind);
+		}
+		match bind.channel {
+			None if hop.offer.offer.price == 0 => {}
+			None => return self.refuse_back(id, Refusal::Bind),
+			Some(channel) => {
+				let node = self.node;
+				let account = self.accounts.entry(channel).or_insert_with(|| Account::new(node, channel, now));
+				let Some(view) = account.view() else {
+					self.events.push_back(Event::WatchChannel(channel));
+					if let Some(hop) = self.hops.get_mut(&id) {
+						hop.binding = Binding::Offered(Some(unbound));
+					}
+					return;
+				};
+				let payload = bind.payload(&self.config.secrets.genesis);
+				if !self.crypto.verify(&unbound.signature, &payload, &view.receipt_key) {
+					return self.refuse_back(id, Refusal::Bind);
+				}
+			}
+		}
+		self.bound(id, unbound, now);
+	}
+
+	fn bound(&mut self, id: u32, unbound: Unbound, now: Instant) {
+		let Some(hop) = self.hops.get_mut(&id) else { return };
+		let lifetime = unbound.bind.lifetime.min(hop.offer.offer.lifetime);
+		if let Some(far) = &mut hop.far {
+			let Some(mut handshake) = far.handshake.take() else { return };
+			let Ok(Some(identity)) = handshake.read(&unbound.noise) else {
+				return self.refuse_back(id, Refusal::Bind);
+			};
+			let Ok(keys) = handshake.finish() else { return };
+			let chain: Vec<_> =
+				identity.extra.chunks_exact(16).map(|key| MacKey(key.try_into().unwrap_or([0; 16]))).collect();
+			let (up, down) = end_keys(&keys);
+			far.end = Some(End::new(self.crypto.aead(&down), self.crypto.aead(&up), chain, now));
+			let peer = identity.node.overlay_address();
+			far.peer = Some(peer);
+			self.far_of.insert(peer, id);
+		}
+		hop.binding = Binding::Bound(unbound.bind.channel);
+		hop.expires = now + core::time::Duration::from_secs(u64::from(lifetime));
+		hop.used = now;
+		self.send_reading(id, now);
+		self.report_now(id, now);
+	}
+
+	/// Says no to the source.
+	pub(super) fn refuse_back(&mut self, id: u32, reason: Refusal) {
+		if let Some(hop) = self.hops.get(&id) {
+			let (back, message) = (hop.back, Control::Refuse { label: hop.back_label, hop: hop.place, reason });
+			self.links.send(back, &message);
+		}
+	}
+
+	/// Tells the routers further on that it is over.
+	pub(super) fn close_onward(&mut self, id: u32) {
+		let onward = self.hops.get(&id).and_then(|hop| hop.onward);
+		if let Some((onward, label)) = onward.and_then(|onward| Some((onward, onward.label?))) {
+			self.links.send(onward.link, &Control::Close { label });
+		}
+	}
+
+	/// Forgets a circuit of others. What it spent stays in the channel's account.
+	pub(super) fn remove_hop(&mut self, id: u32) {
+		let Some(hop) = self.hops.remove(&id) else { return };
+		self.hop_of.remove(&hop.cid);
+		self.labels.take_back(hop.own_label);
+		if let Some(onward) = hop.onward {
+			self.labels.take_back(onward.own_label);
+		}
+		if let Some(peer) = hop.far.and_then(|far| far.peer) {
+			if self.far_of.get(&peer) == Some(&id) {
+				self.far_of.remove(&peer);
+			}
+		}
+	}
+
+	pub(super) fn on_refuse(&mut self, link: LinkId, label: u32, place: u8, reason: Refusal, now: Instant) {
+		let Some(target) = self.labels.get(label).filter(|target| target.link == link) else {
+			return self.drop_packet(Reason::UnknownLabel);
+		};
+		if target.source {
+			return self.source_refused(target.circuit, place, reason, now);
+		}
+		let Some(hop) = self.hops.get(&target.circuit) else { return };
+		let (back, message) = (hop.back, Control::Refuse { label: hop.back_label, hop: place, reason });
+		self.links.send(back, &message);
+		self.remove_hop(target.circuit);
+	}
+}

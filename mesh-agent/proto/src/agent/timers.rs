@@ -1,0 +1,111 @@
+//! What is due, by purpose.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::Agent;
+use crate::{
+	circuit::{Phase, CIRCUIT_PACKETS, IDLE_LIFE, UNBOUND_LIFE},
+	time::Instant,
+};
+
+/// A set-up or a bind without an answer is sent again after this.
+pub(super) const SETUP_RETRY: Duration = Duration::from_millis(400);
+/// A circuit that is not live after this is given up.
+const SETUP_TIMEOUT: Duration = Duration::from_secs(4);
+/// A circuit without traffic shows so often that it is wanted.
+pub(super) const KEEPALIVE: Duration = Duration::from_secs(10);
+/// How long routers of a circuit that is over are given to take their last receipts.
+const LAST_RECEIPTS: Duration = Duration::from_secs(5);
+/// How often everything is looked at.
+const SWEEP: Duration = Duration::from_secs(1);
+/// How often a circuit that has something to say is looked at.
+const TICK: Duration = Duration::from_millis(100);
+/// No progress for so long, or four round trips if that is longer, and the circuit is replaced (M6).
+const PATIENCE: Duration = Duration::from_millis(2500);
+
+impl Agent {
+	/// Does what is due.
+	pub fn handle_timeout(&mut self, now: Instant) {
+		self.links.handle_timeout(now);
+		self.link_events(now);
+		self.babel.handle_timeout(now);
+		if self.due > now {
+			return;
+		}
+		self.due = now + SWEEP;
+		if now.since(self.swept) >= SWEEP {
+			self.swept = now;
+			self.sweep(now);
+		}
+		self.tend_sources(now);
+		let fars: Vec<_> = self.far_of.values().copied().collect();
+		fars.into_iter().for_each(|id| self.report_when_due(id, now));
+		if self.purse.is_some() && !self.sources.is_empty() {
+			self.pay(now);
+		}
+	}
+
+	/// Forgets circuits that are not bound in time, not used, or past their bind.
+	fn sweep(&mut self, now: Instant) {
+		let over: Vec<_> = self
+			.hops
+			.iter()
+			.filter(|(_, hop)| match hop.payer() {
+				None => now.since(hop.since) >= UNBOUND_LIFE,
+				Some(_) => now.since(hop.used) >= IDLE_LIFE || hop.expires <= now,
+			})
+			.map(|(id, _)| *id)
+			.collect();
+		over.into_iter().for_each(|id| self.remove_hop(id));
+		let channels: Vec<_> = self.accounts.keys().copied().collect();
+		for channel in channels {
+			if self.accounts.get(&channel).and_then(|account| account.claim_retry_at()).is_some_and(|at| at <= now) {
+				self.retry_claim(channel, now);
+			}
+		}
+	}
+
+	fn tend_sources(&mut self, now: Instant) {
+		let ids: Vec<_> = self.sources.keys().copied().collect();
+		for id in ids {
+			if let Some(since) = self.leaving.get(&id).copied() {
+				self.tend_leaving(id, since, now);
+				continue;
+			}
+			let Some(source) = self.sources.get(&id) else { continue };
+			let waited = now.since(source.sent_at) >= SETUP_RETRY;
+			let young = now.since(source.since) < SETUP_TIMEOUT;
+			let worn = source.end.as_ref().is_some_and(|end| end.sequence >= CIRCUIT_PACKETS);
+			let patience = PATIENCE.max(source.rtt * 4);
+			match source.phase {
+				Phase::Offering | Phase::Binding if !young => self.source_broke(id, "no answer", now),
+				Phase::Offering if waited => self.send_setup(id, now),
+				Phase::Binding if waited => self.send_bind(id, now),
+				Phase::Live if worn => self.source_broke(id, "its keys are worn", now),
+				Phase::Live if source.stalled(now, patience) => {
+					self.source_broke(id, "nothing is verified any more", now)
+				}
+				_ => {}
+			}
+			if let Some(source) = self.sources.get_mut(&id) {
+				source.refresh_rate(now);
+				let busy = source.phase != Phase::Live || now.since(source.progress) < SWEEP || source.queued > 0;
+				if busy {
+					self.wake(now + TICK);
+				}
+			}
+			self.flush_source(id, now);
+			self.send_limit(id, now);
+		}
+	}
+
+	fn tend_leaving(&mut self, id: u32, since: Instant, now: Instant) {
+		let bound = self.sources.get(&id).is_some_and(|source| source.phase != Phase::Offering);
+		if !bound || self.is_settled() || now.since(since) >= LAST_RECEIPTS {
+			self.remove_source(id);
+		} else {
+			self.wake(now + TICK);
+		}
+	}
+}

@@ -1,0 +1,187 @@
+//! One end of a circuit: seals what it sends, and counts what it receives only when the seal opens and every router's
+//! transit tag is there (T6 to T8).
+
+use alloc::{boxed::Box, vec, vec::Vec};
+
+use super::ring::{Ring, Sample};
+use crate::{
+	crypto::{equal, Aead, MacKey},
+	time::Instant,
+	window::Window,
+	wire::packet::{transit_step, Packet, FLAG_CONTROL, HEADER_LEN},
+};
+
+/// Why a packet that reached its end is not counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RejectedPacket {
+	/// Seen before, or too old to tell.
+	Replayed,
+	/// Some router of the path did not handle it, or somebody changed it.
+	Transit,
+	/// All routers handled it, and yet it is not what the other end sent.
+	Seal,
+}
+
+/// What a packet was.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Opened {
+	/// Data for an application: the packet's payload.
+	Data,
+	/// A message between the ends.
+	Control,
+}
+
+/// One end.
+pub struct End {
+	seal: Box<dyn Aead>,
+	open: Box<dyn Aead>,
+	/// Keys of the routers that packets for this end pass, in that order.
+	chain: Vec<MacKey>,
+	window: Window,
+	/// Last sequence number sent.
+	pub sequence: u64,
+	/// Data bytes sent.
+	pub sent: u64,
+	/// Data bytes verified.
+	pub verified: u64,
+	/// When the last data were verified.
+	pub verified_at: Instant,
+	/// What was sent when.
+	pub ring: Ring,
+}
+
+impl End {
+	/// An end that has sent and seen nothing.
+	pub fn new(seal: Box<dyn Aead>, open: Box<dyn Aead>, chain: Vec<MacKey>, now: Instant) -> Self {
+		Self {
+			seal,
+			open,
+			chain,
+			window: Window::default(),
+			sequence: 0,
+			sent: 0,
+			verified: 0,
+			verified_at: now,
+			ring: Ring::default(),
+		}
+	}
+
+	/// A sealed packet, without label and link tag.
+	pub fn seal(&mut self, control: bool, payload: &[u8], now: Instant) -> Vec<u8> {
+		let flags = if control { FLAG_CONTROL } else { 0 };
+		self.sequence += 1;
+		if !control {
+			self.sent += payload.len() as u64;
+			self.ring.push(Sample { sequence: self.sequence, bytes: self.sent, at: now });
+		}
+		let mut bytes = vec![0; HEADER_LEN + payload.len()];
+		bytes[HEADER_LEN..].copy_from_slice(payload);
+		let tag = self.seal.seal(self.sequence, &[flags], &mut bytes[HEADER_LEN..]);
+		Packet::blank(&mut bytes).seal(flags, self.sequence, &tag);
+		bytes
+	}
+
+	/// Verifies a packet and decrypts it where it lies (T8).
+	pub fn open(&mut self, packet: &mut Packet<&mut [u8]>, now: Instant) -> Result<Opened, RejectedPacket> {
+		let (sequence, length, tag) = (packet.sequence(), packet.length(), packet.aead_tag());
+		if !self.window.is_fresh(sequence) {
+			return Err(RejectedPacket::Replayed);
+		}
+		let mut first = [0; 8];
+		first.copy_from_slice(&tag[..8]);
+		let expected = self.chain.iter().fold(first, |before, key| transit_step(key, &before, sequence, length, &tag));
+		if !equal(&expected, &packet.transit()) {
+			return Err(RejectedPacket::Transit);
+		}
+		if !self.open.open(sequence, &[packet.flags()], packet.payload_mut(), &tag) {
+			return Err(RejectedPacket::Seal);
+		}
+		self.window.mark(sequence);
+		if packet.is_control() {
+			return Ok(Opened::Control);
+		}
+		self.verified += length as u64;
+		self.verified_at = now;
+		Ok(Opened::Data)
+	}
+
+	/// The highest sequence number received.
+	pub fn highest(&self) -> u64 {
+		self.window.highest()
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+	use crate::crypto::{Crypto, RustCrypto};
+
+	const NOW: Instant = Instant::from_micros(0);
+
+	fn ends(chain: &[MacKey]) -> (End, End) {
+		let aead = |key: u8| RustCrypto.aead(&[key; 32]);
+		(End::new(aead(1), aead(2), Vec::new(), NOW), End::new(aead(2), aead(1), chain.to_vec(), NOW))
+	}
+
+	fn pass(bytes: &mut [u8], routers: &[MacKey]) {
+		for key in routers {
+			let mut packet = Packet::parse(&mut *bytes).unwrap();
+			let transit = packet.next_transit(key);
+			packet.readdress(0, 0, &transit, key);
+		}
+	}
+
+	fn open(end: &mut End, bytes: &[u8]) -> Result<Opened, RejectedPacket> {
+		end.open(&mut Packet::parse(&mut bytes.to_vec()[..]).unwrap(), NOW)
+	}
+
+	const ROUTERS: [MacKey; 3] = [MacKey([1; 16]), MacKey([2; 16]), MacKey([3; 16])];
+
+	#[test]
+	fn only_what_every_router_handled_in_order_and_once_is_counted() {
+		let (mut source, mut far) = ends(&ROUTERS);
+		let mut good = source.seal(false, b"payload", NOW);
+		let sealed = good.clone();
+		for wrong in [&ROUTERS[..2], &ROUTERS[1..], &[ROUTERS[1], ROUTERS[0], ROUTERS[2]], &[]] {
+			let mut bytes = sealed.clone();
+			pass(&mut bytes, wrong);
+			assert_eq!(open(&mut far, &bytes), Err(RejectedPacket::Transit));
+		}
+		let mut twice = sealed.clone();
+		pass(&mut twice, &[ROUTERS[0], ROUTERS[0], ROUTERS[1], ROUTERS[2]]);
+		assert_eq!(open(&mut far, &twice), Err(RejectedPacket::Transit));
+		assert_eq!(far.verified, 0);
+		pass(&mut good, &ROUTERS);
+		assert_eq!(open(&mut far, &good), Ok(Opened::Data));
+		assert_eq!(far.verified, 7);
+		assert_eq!(open(&mut far, &good), Err(RejectedPacket::Replayed));
+		assert_eq!(far.verified, 7);
+	}
+
+	#[test]
+	fn junk_with_valid_transit_is_told_apart_from_bypass() {
+		let (mut source, mut far) = ends(&ROUTERS);
+		let mut bytes = source.seal(false, b"payload", NOW);
+		bytes[HEADER_LEN] ^= 1;
+		pass(&mut bytes, &ROUTERS);
+		assert_eq!(open(&mut far, &bytes), Err(RejectedPacket::Seal));
+		assert_eq!(far.verified, 0);
+	}
+
+	#[test]
+	fn messages_between_the_ends_cost_nothing() {
+		let (mut source, mut far) = ends(&[]);
+		let bytes = source.seal(true, b"message", NOW);
+		assert_eq!((source.sent, source.sequence), (0, 1));
+		assert_eq!(open(&mut far, &bytes), Ok(Opened::Control));
+		assert_eq!(far.verified, 0);
+	}
+
+	#[test]
+	fn a_data_packet_cannot_be_passed_off_as_a_message() {
+		let (mut source, mut far) = ends(&[]);
+		let mut bytes = source.seal(false, b"data", NOW);
+		bytes[1] ^= FLAG_CONTROL;
+		assert_eq!(open(&mut far, &bytes), Err(RejectedPacket::Seal));
+	}
+}

@@ -1,0 +1,148 @@
+//! A router's part of a circuit: its terms, its keys, its labels and what passed.
+//!
+//! ```text
+//! set-up ──> Offered ──bind──> Bound ──close, silence or expiry──> gone
+//!               └──10 s without a bind──> gone
+//! ```
+
+use alloc::{collections::VecDeque, vec::Vec};
+
+use towpath_primitives::{ChannelId, OverlayAddress, Signature};
+
+use super::{Direction, End};
+use crate::{
+	crypto::{Handshake, MacKey},
+	link::LinkId,
+	time::Instant,
+	wire::control::{Bind, CircuitId, Passed, SignedOffer},
+};
+
+/// What source and router share (T5).
+#[derive(Clone, Debug)]
+pub struct HopKeys {
+	/// Transit tags towards the destination.
+	pub up: MacKey,
+	/// Transit tags towards the source.
+	pub down: MacKey,
+	/// Messages between source and router.
+	pub message: MacKey,
+}
+
+/// A bind that waits for the chain's word on its channel.
+#[derive(Clone, Debug)]
+pub struct Unbound {
+	/// The bind.
+	pub bind: Bind,
+	/// The receipt key's signature over it.
+	pub signature: Signature,
+	/// For the destination.
+	pub noise: Vec<u8>,
+}
+
+/// Whether it may carry data, and for whose money.
+#[derive(Debug)]
+pub enum Binding {
+	/// Not yet; possibly a bind waits.
+	Offered(Option<Unbound>),
+	/// Yes; nobody pays for a free circuit.
+	Bound(Option<ChannelId>),
+}
+
+/// The next router's side.
+#[derive(Clone, Copy, Debug)]
+pub struct Onward {
+	/// Over this link.
+	pub link: LinkId,
+	/// What the next router wants to see on packets, once its offer said so.
+	pub label: Option<u32>,
+	/// What we want to see on packets from it.
+	pub own_label: u32,
+}
+
+/// The destination's part.
+pub struct FarEnd {
+	/// Until the source has proven who it is.
+	pub handshake: Option<Handshake>,
+	/// The answer to the source's first message.
+	pub noise: Vec<u8>,
+	/// From then on.
+	pub end: Option<End>,
+	/// Who the source is.
+	pub peer: Option<OverlayAddress>,
+	/// Most data bytes that may be sent; without one the circuit is free.
+	pub limit: Option<u64>,
+	/// Packets that wait for the limit.
+	pub queue: VecDeque<Vec<u8>>,
+	/// Bytes in the queue.
+	pub queued: usize,
+	/// The last limit's stamp, and when it came.
+	pub echo: Option<(u64, Instant)>,
+	/// What the last report said, and when it left.
+	pub reported: (u64, u64, Instant),
+}
+
+/// One circuit in one router.
+pub struct Hop {
+	/// The circuit.
+	pub cid: CircuitId,
+	/// Place on the path, from 1.
+	pub place: u8,
+	/// Link towards the source.
+	pub back: LinkId,
+	/// What the previous router wants to see on packets.
+	pub back_label: u32,
+	/// What we want to see on packets from it.
+	pub own_label: u32,
+	/// The way on; nothing at the destination.
+	pub onward: Option<Onward>,
+	/// At the destination.
+	pub far: Option<FarEnd>,
+	/// Shared with the source.
+	pub keys: HopKeys,
+	/// Our terms.
+	pub offer: SignedOffer,
+	/// Whether data may pass.
+	pub binding: Binding,
+	/// What passed towards the destination.
+	pub up: Passed,
+	/// What passed towards the source.
+	pub down: Passed,
+	/// Counter of the newest message from the source.
+	pub heard: u32,
+	/// Counter of our newest message to it.
+	pub said: u32,
+	/// The cap that the source was last told.
+	pub told_cap: u128,
+	/// When it was set up.
+	pub since: Instant,
+	/// When something passed.
+	pub used: Instant,
+	/// The bind's end.
+	pub expires: Instant,
+}
+
+impl Hop {
+	/// What passed one way.
+	pub fn passed(&mut self, direction: Direction) -> &mut Passed {
+		match direction {
+			Direction::Up => &mut self.up,
+			Direction::Down => &mut self.down,
+		}
+	}
+
+	/// The transit key of one direction.
+	pub fn transit_key(&self, direction: Direction) -> &MacKey {
+		match direction {
+			Direction::Up => &self.keys.up,
+			Direction::Down => &self.keys.down,
+		}
+	}
+
+	/// Who pays, if it is bound.
+	pub fn payer(&self) -> Option<Option<ChannelId>> {
+		match self.binding {
+			Binding::Bound(channel) => Some(channel),
+			Binding::Offered(_) => None,
+		}
+	}
+}

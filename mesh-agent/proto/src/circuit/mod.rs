@@ -1,0 +1,51 @@
+//! Circuits: label-switched paths from a source through routers to a destination (T1 to T9).
+//!
+//! [`End`] is what both ends share: sealing, and counting only what verifies. [`Hop`] is a router's part, the destination's
+//! included. [`Source`] is the part that collects offers, binds the circuit and knows how much may be sent. Labels are
+//! handed out by [`Labels`].
+
+mod end;
+mod hop;
+mod labels;
+mod ring;
+mod source;
+
+pub use end::{End, Opened, RejectedPacket};
+pub use hop::{Binding, FarEnd, Hop, HopKeys, Onward, Unbound};
+pub use labels::{Labels, Target};
+pub use ring::{Ring, Sample};
+pub use source::{Phase, Source, SourceHop, SourceStart};
+
+use core::time::Duration;
+
+use crate::crypto::{derive, derive_mac, MacKey};
+
+/// Towards the destination, or towards the source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Direction {
+	/// From the source to the destination.
+	Up = 0,
+	/// From the destination to the source.
+	Down = 1,
+}
+
+/// An unbound circuit is forgotten after this.
+pub const UNBOUND_LIFE: Duration = Duration::from_secs(10);
+/// A bound circuit that nothing passed through is forgotten after this.
+pub const IDLE_LIFE: Duration = Duration::from_secs(120);
+/// The lifetime that offers give, in seconds.
+pub const OFFER_LIFETIME: u32 = 3600;
+/// Sequence numbers after which a circuit is replaced (T6).
+pub const CIRCUIT_PACKETS: u64 = 1 << 40;
+
+/// The keys that a source and one router of its circuit share (T5).
+pub fn hop_keys(shared: &[u8; 32], cid: &[u8; 32], node: &[u8; 32]) -> HopKeys {
+	let key = |purpose: &[u8]| -> MacKey { derive_mac(shared, purpose, &[cid, node]) };
+	HopKeys { up: key(b"transit up"), down: key(b"transit down"), message: key(b"messages") }
+}
+
+/// The seals of both directions, from the handshake of the two ends.
+pub fn end_keys(keys: &crate::crypto::Keys) -> ([u8; 32], [u8; 32]) {
+	(derive(&keys.forth, b"circuit up", &[]), derive(&keys.back, b"circuit down", &[]))
+}

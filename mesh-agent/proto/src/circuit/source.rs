@@ -1,0 +1,360 @@
+//! The source's part of a circuit: offers in, a bind out, then how much may be sent and how much is to be granted.
+//!
+//! ```text
+//! Offering ──all offers──> Binding ──the far end answers──> Live ──close, break or stall──> gone
+//! ```
+
+use alloc::{collections::VecDeque, vec::Vec};
+use core::time::Duration;
+
+use towpath_primitives::{ChannelId, NodeId, OverlayAddress, Signature};
+
+use super::{
+	ring::{Ring, Sample},
+	End, HopKeys,
+};
+use crate::{
+	crypto::Handshake,
+	link::LinkId,
+	meter::Metered,
+	receipt::{grant, loop_limit, share, Demand, RateMeter},
+	time::Instant,
+	wire::control::{Bind, CircuitId, Offer, Passed, Reading, Setup},
+};
+
+/// Limits for the far end leave at most so often.
+const LIMIT_PACE: Duration = Duration::from_millis(20);
+/// Bytes that count for both ends when credit is shared between them, and the least that is worth a message.
+const SHARE_FLOOR: u128 = 4096;
+
+/// How far the set-up has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+	/// Waiting for offers.
+	Offering,
+	/// Waiting for the far end, and for the routers' first readings.
+	Binding,
+	/// Both ends have proven who they are.
+	Live,
+}
+
+/// One router of the path, as the source knows it.
+pub struct SourceHop {
+	/// Its terms.
+	pub offer: Offer,
+	/// Shared with it.
+	pub keys: HopKeys,
+	/// Its newest account.
+	pub reading: Option<Reading>,
+	/// What this end had verified when the reading came.
+	pub verified_then: u64,
+	/// Counter of the newest message from it.
+	pub heard: u32,
+	/// Counter of our newest message to it.
+	pub said: u32,
+	/// When it was last asked for a reading.
+	pub asked: Instant,
+}
+
+/// A circuit that begins here.
+pub struct Source {
+	/// Its name.
+	pub cid: CircuitId,
+	/// What was asked for.
+	pub setup: Setup,
+	/// The X25519 secret of the set-up.
+	pub secret: [u8; 32],
+	/// Whom it reaches.
+	pub destination: OverlayAddress,
+	/// Who pays.
+	pub channel: Option<ChannelId>,
+	/// The first link.
+	pub link: LinkId,
+	/// What we want to see on packets from it.
+	pub own_label: u32,
+	/// What the first router wants to see.
+	pub label: Option<u32>,
+	/// How far it has come.
+	pub phase: Phase,
+	/// The handshake with the destination, until its second message.
+	pub handshake: Option<Handshake>,
+	/// Offers that have come, by place.
+	pub offers: Vec<Option<Offer>>,
+	/// The destination's handshake message, and its place.
+	pub answer: Option<(usize, Vec<u8>)>,
+	/// The path, once all offers are in.
+	pub hops: Vec<SourceHop>,
+	/// Sealing, once the handshake is done.
+	pub end: Option<End>,
+	/// The bind, to be sent again until the far end answers.
+	pub bind: Option<(Bind, Signature, Vec<u8>)>,
+	/// Packets that wait for credit.
+	pub queue: VecDeque<Vec<u8>>,
+	/// Bytes in the queue.
+	pub queued: usize,
+	/// When it began.
+	pub since: Instant,
+	/// When the set-up or the bind was last sent.
+	pub sent_at: Instant,
+	/// When data last passed either way.
+	pub used: Instant,
+	/// When the far end last verified more, or this end did.
+	pub progress: Instant,
+	/// When the last limit left, and its size and stamp.
+	pub limit: (u64, u64, Instant),
+	/// The limit's stamp that the far end confirmed.
+	pub limit_confirmed: u64,
+	/// What the far end verified.
+	pub verified_up: u64,
+	/// Its sequence numbers and bytes.
+	pub far_sent: Ring,
+	/// The newest of them.
+	pub far_last: Sample,
+	/// Round trip between the ends.
+	pub rtt: Duration,
+	turn: Duration,
+	turn_least: Duration,
+	waiting: Option<(u64, Instant)>,
+	rate: RateMeter,
+	rate_now: u64,
+	recent: (u64, u64, Instant),
+	shares: (u64, u64),
+	far_waiting: u64,
+}
+
+/// What a new circuit starts from.
+pub struct SourceStart {
+	/// What is asked for.
+	pub setup: Setup,
+	/// The X25519 secret of the set-up.
+	pub secret: [u8; 32],
+	/// Whom to reach.
+	pub destination: OverlayAddress,
+	/// Who pays.
+	pub channel: Option<ChannelId>,
+	/// The first link.
+	pub link: LinkId,
+	/// What we want to see on packets from it.
+	pub own_label: u32,
+	/// The handshake with the destination.
+	pub handshake: Handshake,
+}
+
+impl Source {
+	/// A circuit whose set-up is about to leave.
+	pub fn new(start: SourceStart, now: Instant) -> Self {
+		Self {
+			cid: start.setup.cid(),
+			setup: start.setup,
+			secret: start.secret,
+			destination: start.destination,
+			channel: start.channel,
+			link: start.link,
+			own_label: start.own_label,
+			label: None,
+			phase: Phase::Offering,
+			handshake: Some(start.handshake),
+			offers: Vec::new(),
+			answer: None,
+			hops: Vec::new(),
+			end: None,
+			bind: None,
+			queue: VecDeque::new(),
+			queued: 0,
+			since: now,
+			sent_at: now,
+			used: now,
+			progress: now,
+			limit: (0, 0, now),
+			limit_confirmed: 0,
+			verified_up: 0,
+			far_sent: Ring::default(),
+			far_last: Sample { sequence: 0, bytes: 0, at: now },
+			rtt: Duration::from_millis(100),
+			turn: Duration::ZERO,
+			turn_least: Duration::MAX,
+			waiting: None,
+			rate: RateMeter::default(),
+			rate_now: 0,
+			recent: (0, 0, now),
+			shares: (0, 0),
+			far_waiting: 0,
+		}
+	}
+
+	/// What this end verified.
+	pub fn verified_down(&self) -> u64 {
+		self.end.as_ref().map_or(0, |end| end.verified)
+	}
+
+	fn sent(&self) -> u64 {
+		self.end.as_ref().map_or(0, |end| end.sent)
+	}
+
+	/// The round trip is known: the far end echoed a stamp.
+	pub fn echoed(&mut self, rtt: Duration) {
+		self.rtt = match self.turn_least {
+			Duration::MAX => rtt,
+			_ => (self.rtt * 7 + rtt) / 8,
+		};
+		if self.turn_least == Duration::MAX {
+			(self.turn_least, self.turn) = (rtt, rtt);
+		}
+	}
+
+	/// The far end's report: what it verified, and what it had sent when it left (M2).
+	pub fn reported(&mut self, highest: u64, verified: u64, far: Sample, waiting: u64, now: Instant) {
+		self.far_waiting = waiting;
+		let Some(end) = &self.end else { return };
+		// M2: no more than was sent.
+		let verified = verified.min(end.sent);
+		let mut turn = None;
+		if verified > self.verified_up {
+			self.verified_up = verified;
+			self.progress = now;
+			if let Some(sample) = end.ring.sample_at(highest.min(end.sequence)) {
+				turn = Some(now.since(sample.at));
+			}
+		}
+		let highest_here = end.highest();
+		if let Some(turn) = turn {
+			self.turned(turn);
+		}
+		if far.sequence > self.far_last.sequence {
+			self.far_last = far;
+			self.far_sent.push_exact(far);
+			if highest_here >= far.sequence {
+				self.waiting = None;
+			} else if self.waiting.is_none() {
+				self.waiting = Some((far.sequence, now));
+			}
+		}
+		self.refresh_rate(now);
+	}
+
+	/// This end verified data. What was announced by a report and arrives now has stood in queues since.
+	pub fn verified_here(&mut self, now: Instant) {
+		self.progress = now;
+		self.used = now;
+		let highest = self.end.as_ref().map_or(0, End::highest);
+		if let Some((_, since)) = self.waiting.filter(|(sequence, _)| highest >= *sequence) {
+			self.waiting = None;
+			self.turned(self.rtt + now.since(since));
+		}
+	}
+
+	fn turned(&mut self, turn: Duration) {
+		self.turn = match self.turn {
+			Duration::ZERO => turn,
+			before => (before * 3 + turn) / 4,
+		};
+		self.turn_least = self.turn_least.min(turn);
+	}
+
+	/// Looks at the rate, and at which direction wants the credit.
+	pub fn refresh_rate(&mut self, now: Instant) {
+		let total = self.verified_up + self.verified_down();
+		self.rate_now = self.rate.update(total, self.rtt, now);
+		let (up, down, at) = self.recent;
+		if now.since(at) >= Duration::from_millis(50) {
+			let here = (self.sent() - up, self.verified_down() - down);
+			self.shares = ((self.shares.0 * 3 + here.0) / 4, (self.shares.1 * 3 + here.1) / 4);
+			self.recent = (self.sent(), self.verified_down(), now);
+		}
+	}
+
+	/// The grant, in bytes (M4).
+	pub fn grant(&self) -> u64 {
+		let turn = match self.turn_least {
+			Duration::MAX => self.rtt,
+			least => self.turn.max(self.rtt).min(loop_limit(least)),
+		};
+		grant(self.verified_up + self.verified_down(), self.rate_now, turn, self.rtt)
+	}
+
+	/// What the router at `index` has coming (M3). `last`: no grant any more.
+	pub fn demand(&self, index: usize, last: bool) -> Demand {
+		let hop = &self.hops[index];
+		let price = hop.offer.price;
+		let (up, down) = (self.verified_up, self.verified_down());
+		let reading = hop.reading.as_ref();
+		let out_up = reading.map_or(0, |reading| {
+			let at = self.end.as_ref().map_or(0, |end| end.ring.bytes_at(reading.up.sequence));
+			reading.up.out.saturating_add(self.sent() - at.min(self.sent()))
+		});
+		let out_down = reading.map_or(0, |reading| reading.down.out.saturating_add(down - hop.verified_then.min(down)));
+		let onward = self.hops[index..].iter().map(|hop| hop.offer.loss_up);
+		let back = self.hops[..=index].iter().map(|hop| hop.offer.loss_down);
+		let bytes = share(up, onward, out_up).saturating_add(share(down, back, out_down));
+		Demand {
+			node: hop.offer.node,
+			share: Metered::of(price, bytes),
+			grant: if last { Metered::default() } else { Metered::of(price, self.grant()) },
+			bytes: up.saturating_add(down),
+			last,
+		}
+	}
+
+	/// Data bytes that may still leave either end without a router dropping them: the least acknowledged credit on the path,
+	/// less what is under way and what the far end was promised (M4).
+	pub fn free(&self) -> u64 {
+		if self.channel.is_none() {
+			return u64::MAX;
+		}
+		let Some(end) = &self.end else { return 0 };
+		self.hops.iter().map(|hop| self.free_at(hop, end)).min().unwrap_or(0)
+	}
+
+	fn free_at(&self, hop: &SourceHop, end: &End) -> u64 {
+		let Some(reading) = &hop.reading else { return 0 };
+		let credit = Metered::from_amount(reading.cap).minus(Metered(reading.spent)).buys(hop.offer.price);
+		let up = end.sent - end.ring.bytes_at(reading.up.sequence).min(end.sent);
+		let down = self.limit.0.saturating_sub(self.far_sent.bytes_at(reading.down.sequence));
+		credit.saturating_sub(up).saturating_sub(down)
+	}
+
+	/// The far end's share of the credit, if it is worth telling: the new limit. Both ends get a share after what they sent
+	/// of late and what waits with them, and never less than a sixteenth.
+	pub fn next_limit(&self, now: Instant) -> Option<u64> {
+		if self.channel.is_none() || now.since(self.limit.2) < LIMIT_PACE {
+			return None;
+		}
+		let free = self.free();
+		let unused = self.limit.0.saturating_sub(self.far_last.bytes);
+		let total = u128::from(free) + u128::from(unused);
+		let up = u128::from(self.shares.0 + self.queued as u64) + SHARE_FLOOR;
+		let down = u128::from(self.shares.1 + self.far_waiting) + SHARE_FLOOR;
+		let wanted = (total * down / (up + down)).clamp(total / 16, total - total / 16) as u64;
+		let given = wanted.saturating_sub(unused).min(free);
+		(given >= (unused / 4).max(SHARE_FLOOR as u64)).then_some(self.limit.0 + given)
+	}
+
+	/// Takes an account of the router at `index`.
+	pub fn read(&mut self, index: usize, reading: Reading) {
+		let verified = self.verified_down();
+		let hop = &mut self.hops[index];
+		// Messages may overtake each other on the way; a router's counts never fall.
+		let older = |new: &Passed, old: &Passed| new.into < old.into || new.out < old.out;
+		if hop.reading.as_ref().is_some_and(|old| older(&reading.up, &old.up) || older(&reading.down, &old.down)) {
+			return;
+		}
+		hop.verified_then = verified;
+		hop.reading = Some(reading);
+	}
+
+	/// Whether data wait although nothing was verified for so long (M6).
+	pub fn stalled(&self, now: Instant, patience: Duration) -> bool {
+		let waiting = self.sent() > self.verified_up || self.queued > 0;
+		self.phase == Phase::Live && waiting && now.since(self.progress) > patience
+	}
+
+	/// The routers of the path.
+	pub fn path(&self) -> impl Iterator<Item = NodeId> + '_ {
+		self.hops.iter().map(|hop| hop.offer.node)
+	}
+
+	/// The verified rate in bytes a second.
+	pub fn rate(&self) -> u64 {
+		self.rate_now
+	}
+}

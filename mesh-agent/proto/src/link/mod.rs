@@ -1,0 +1,106 @@
+//! Links: authenticated adjacencies between two agents. [`Links`] dials, answers, keeps alive and measures them.
+//!
+//! A link belongs to a node id. Its control messages are encrypted, its packets bear tags of the link's key, and both have
+//! counters of their own with a replay window each (T6). A link may have two sessions for a while: after both sides dialled
+//! at once, after a restart, and when keys are renewed. The newer one sends, both receive.
+
+mod session;
+mod table;
+
+pub use session::{Session, SESSION_PACKETS};
+pub use table::{Dial, LinkEvent, Links, MAX_HANDSHAKES, MAX_LINKS};
+
+use core::{net::SocketAddr, time::Duration};
+
+use towpath_primitives::NodeId;
+
+use crate::time::Instant;
+
+/// A link's place in the table of one agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LinkId(pub u32);
+
+/// How often a link is probed.
+pub const PROBE_INTERVAL: Duration = Duration::from_millis(300);
+/// A link that was silent for so long is dead: six probes and their answers are lost, or the neighbour is gone.
+pub const DEAD_AFTER: Duration = Duration::from_millis(2000);
+/// The loss of a window is looked at when so many datagrams were sent in it.
+const LOSS_SAMPLE: u64 = 200;
+
+/// What is measured about a link.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Quality {
+	/// Round trip, smoothed as in RFC 6298.
+	pub rtt: Option<Duration>,
+	/// Share of our datagrams that did not arrive, in ten-thousandths, smoothed.
+	pub loss: u16,
+	window_sent: u64,
+	window_received: u64,
+}
+
+impl Quality {
+	fn answered(&mut self, rtt: Duration, sent: u64, received: u64) {
+		self.rtt = Some(self.rtt.map_or(rtt, |before| (before * 7 + rtt) / 8));
+		let (sent_here, received_here) =
+			(sent.saturating_sub(self.window_sent), received.saturating_sub(self.window_received));
+		if sent_here >= LOSS_SAMPLE {
+			let lost = sent_here.saturating_sub(received_here).min(sent_here);
+			let sample = lost * 10_000 / sent_here;
+			self.loss = ((u64::from(self.loss) * 3 + sample) / 4) as u16;
+			(self.window_sent, self.window_received) = (sent, received);
+		}
+	}
+}
+
+/// One adjacency.
+pub struct Link {
+	/// Who is at the other end.
+	pub peer: NodeId,
+	/// Where it was last heard from.
+	pub endpoint: SocketAddr,
+	/// What is measured about it.
+	pub quality: Quality,
+	/// Since when it exists.
+	pub since: Instant,
+	heard: Instant,
+	probe_at: Instant,
+	current: Session,
+	previous: Option<Session>,
+}
+
+impl Link {
+	/// The session that sends.
+	pub fn session(&mut self) -> &mut Session {
+		&mut self.current
+	}
+
+	/// Checks a packet's tag and its counter; remembers the counter. Whether the packet is this link's, and new.
+	pub fn accept_packet<B: AsRef<[u8]>>(&mut self, packet: &crate::wire::packet::Packet<B>, now: Instant) -> Accepted {
+		let sessions = core::iter::once(&mut self.current).chain(&mut self.previous);
+		let mut verdict = Accepted::WrongTag;
+		for session in sessions {
+			match session.accept_packet(packet) {
+				Accepted::WrongTag => continue,
+				found => {
+					verdict = found;
+					break;
+				}
+			}
+		}
+		if verdict == Accepted::Yes {
+			self.heard = now;
+		}
+		verdict
+	}
+}
+
+/// What became of a packet's link tag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accepted {
+	/// It is the link's, and new.
+	Yes,
+	/// Another key made the tag, or somebody changed the header.
+	WrongTag,
+	/// Seen before, or too old to tell.
+	Replayed,
+}

@@ -1,0 +1,102 @@
+//! The keys and counters that one handshake gave.
+
+use alloc::{boxed::Box, vec::Vec};
+
+use crate::{
+	crypto::{derive, derive_mac, equal, Aead, Crypto, Keys, MacKey, Role},
+	link::Accepted,
+	time::Instant,
+	window::Window,
+	wire::{frame, packet::Packet},
+};
+
+/// Packets after which a link's keys are renewed (T6).
+pub const SESSION_PACKETS: u64 = 1 << 40;
+
+/// One set of keys.
+pub struct Session {
+	/// Our number for it: what the neighbour writes on control messages.
+	pub local: u32,
+	remote: u32,
+	control_out: Box<dyn Aead>,
+	control_in: Box<dyn Aead>,
+	packet_out: MacKey,
+	packet_in: MacKey,
+	control_sent: u64,
+	packets_sent: u64,
+	control_seen: Window,
+	packets_seen: Window,
+	/// The initiator's last handshake message, until the responder has shown that it has it.
+	pub(super) unconfirmed: Option<(Vec<u8>, Instant)>,
+}
+
+impl Session {
+	/// The keys of both directions, from one handshake.
+	pub(super) fn new(crypto: &dyn Crypto, role: Role, keys: &Keys, local: u32, remote: u32) -> Self {
+		let (out, into) = match role {
+			Role::Initiator => (&keys.forth, &keys.back),
+			Role::Responder => (&keys.back, &keys.forth),
+		};
+		Self {
+			local,
+			remote,
+			control_out: crypto.aead(&derive(out, b"link control", &[])),
+			control_in: crypto.aead(&derive(into, b"link control", &[])),
+			packet_out: derive_mac(out, b"link packets", &[]),
+			packet_in: derive_mac(into, b"link packets", &[]),
+			control_sent: 0,
+			packets_sent: 0,
+			control_seen: Window::default(),
+			packets_seen: Window::default(),
+			unconfirmed: None,
+		}
+	}
+
+	/// Encrypts a message for the neighbour.
+	pub fn seal(&mut self, message: &[u8]) -> Vec<u8> {
+		self.control_sent += 1;
+		frame::seal_control(&*self.control_out, self.remote, self.control_sent, message)
+	}
+
+	/// Opens the neighbour's message, once.
+	pub(super) fn open<'a>(&mut self, counter: u64, datagram: &'a mut [u8]) -> Option<&'a [u8]> {
+		if !self.control_seen.is_fresh(counter) {
+			return None;
+		}
+		let message = frame::open_control(&*self.control_in, counter, datagram)?;
+		self.control_seen.mark(counter);
+		Some(message)
+	}
+
+	/// Gives a packet the next counter and this link's tag.
+	pub fn send_packet(&mut self, packet: &mut Packet<&mut [u8]>, label: u32, transit: &[u8; 8]) {
+		self.packets_sent += 1;
+		packet.readdress(label, self.packets_sent, transit, &self.packet_out);
+	}
+
+	pub(super) fn accept_packet<B: AsRef<[u8]>>(&mut self, packet: &Packet<B>) -> Accepted {
+		if !equal(&packet.expected_link_tag(&self.packet_in), &packet.link_tag()) {
+			return Accepted::WrongTag;
+		}
+		if !self.packets_seen.is_fresh(packet.counter()) {
+			return Accepted::Replayed;
+		}
+		self.packets_seen.mark(packet.counter());
+		Accepted::Yes
+	}
+
+	/// Datagrams sent with these keys.
+	pub(super) fn sent(&self) -> u64 {
+		self.control_sent + self.packets_sent
+	}
+
+	/// Datagrams received with these keys.
+	pub(super) fn received(&self) -> u64 {
+		self.control_seen.seen() + self.packets_seen.seen()
+	}
+
+	/// Whether it is time for new keys.
+	pub(super) fn is_worn(&self, limit: u64) -> bool {
+		self.control_sent.max(self.packets_sent) >= limit
+	}
+}

@@ -1,0 +1,390 @@
+//! All links of an agent, and the handshakes that may become links.
+
+use alloc::{
+	collections::{BTreeMap, VecDeque},
+	vec::Vec,
+};
+use core::{net::SocketAddr, time::Duration};
+
+use codec::Encode;
+use rand_chacha::ChaCha20Rng;
+use rand_core::RngCore;
+use towpath_primitives::NodeId;
+
+use super::{session::Session, Link, LinkId, Quality, DEAD_AFTER, PROBE_INTERVAL};
+use crate::{
+	crypto::{Handshake, Role, Secrets, SharedCrypto},
+	time::Instant,
+	wire::{
+		control::{decode, Control},
+		frame::{self, Frame},
+		Kind,
+	},
+};
+
+/// Most links of one agent.
+pub const MAX_LINKS: usize = 1024;
+/// Most unfinished handshakes that others began.
+pub const MAX_HANDSHAKES: usize = 64;
+/// An unfinished handshake is forgotten after this.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
+/// A handshake message without an answer is sent again after this.
+const RETRY: Duration = Duration::from_millis(500);
+/// Between attempts to reach an address: doubled up to the second figure.
+const REDIAL: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(8));
+const USAGE: &[u8] = b"towpath/link/v1";
+
+/// An address that should always have a link.
+#[derive(Clone, Debug)]
+pub struct Dial {
+	/// Where.
+	pub address: SocketAddr,
+	next: Instant,
+	pause: Duration,
+	link: Option<LinkId>,
+}
+
+struct Attempt {
+	handshake: Handshake,
+	address: SocketAddr,
+	/// The responder's: the initiator's session number.
+	remote: u32,
+	first: Vec<u8>,
+	since: Instant,
+	sent: Instant,
+}
+
+/// What happens to links.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkEvent {
+	/// It can be used.
+	Up(LinkId),
+	/// It is gone.
+	Down(LinkId),
+}
+
+/// The table.
+pub struct Links {
+	secrets: Secrets,
+	own: NodeId,
+	crypto: SharedCrypto,
+	rng: ChaCha20Rng,
+	dials: Vec<Dial>,
+	attempts: BTreeMap<u32, Attempt>,
+	links: BTreeMap<LinkId, Link>,
+	by_node: BTreeMap<NodeId, LinkId>,
+	by_session: BTreeMap<u32, LinkId>,
+	next_link: u32,
+	session_packets: u64,
+	out: VecDeque<(SocketAddr, Vec<u8>)>,
+	events: VecDeque<LinkEvent>,
+}
+
+impl Links {
+	/// No links yet.
+	pub fn new(secrets: Secrets, crypto: SharedCrypto, rng: ChaCha20Rng) -> Self {
+		Self {
+			own: NodeId(crypto.public_key(&secrets.node_seed)),
+			secrets,
+			crypto,
+			rng,
+			dials: Vec::new(),
+			attempts: BTreeMap::new(),
+			links: BTreeMap::new(),
+			by_node: BTreeMap::new(),
+			by_session: BTreeMap::new(),
+			next_link: 0,
+			session_packets: super::SESSION_PACKETS,
+			out: VecDeque::new(),
+			events: VecDeque::new(),
+		}
+	}
+
+	/// Renews keys after fewer packets than [`super::SESSION_PACKETS`]; for tests of the renewal.
+	pub fn renew_after(&mut self, packets: u64) {
+		self.session_packets = packets;
+	}
+
+	/// Keeps a link to whoever is at `address`.
+	pub fn dial(&mut self, address: SocketAddr, now: Instant) {
+		if !self.dials.iter().any(|dial| dial.address == address) {
+			self.dials.push(Dial { address, next: now, pause: REDIAL.0, link: None });
+		}
+	}
+
+	/// One link.
+	pub fn get(&mut self, id: LinkId) -> Option<&mut Link> {
+		self.links.get_mut(&id)
+	}
+
+	/// All links.
+	pub fn iter(&self) -> impl Iterator<Item = (LinkId, &Link)> {
+		self.links.iter().map(|(id, link)| (*id, link))
+	}
+
+	/// The link to a node.
+	pub fn to(&self, node: &NodeId) -> Option<LinkId> {
+		self.by_node.get(node).copied()
+	}
+
+	/// The next datagram to send.
+	pub fn poll_transmit(&mut self) -> Option<(SocketAddr, Vec<u8>)> {
+		self.out.pop_front()
+	}
+
+	/// The next change.
+	pub fn poll_event(&mut self) -> Option<LinkEvent> {
+		self.events.pop_front()
+	}
+
+	/// Sends a control message over a link. `false`: there is no such link.
+	pub fn send(&mut self, id: LinkId, message: &Control) -> bool {
+		let Some(link) = self.links.get_mut(&id) else { return false };
+		let sealed = link.current.seal(&message.encode());
+		self.out.push_back((link.endpoint, sealed));
+		true
+	}
+
+	/// Takes a datagram that is no packet. Returns the message in it, if it is for the layers above.
+	pub fn receive(&mut self, from: SocketAddr, datagram: &mut [u8], now: Instant) -> Option<(LinkId, Control)> {
+		match Frame::parse(datagram)? {
+			Frame::Init { sender, noise } => self.answer(from, sender, noise, now),
+			Frame::Response { receiver, sender, noise } => self.complete(from, receiver, sender, noise, now),
+			Frame::Final { receiver, noise } => self.accept(from, receiver, noise, now),
+			Frame::Control { receiver, counter } => return self.open(from, receiver, counter, datagram, now),
+		}
+		None
+	}
+
+	fn fresh_session(&mut self) -> u32 {
+		loop {
+			let number = self.rng.next_u32();
+			if !self.attempts.contains_key(&number) && !self.by_session.contains_key(&number) {
+				return number;
+			}
+		}
+	}
+
+	fn handshake(&mut self, role: Role) -> Handshake {
+		let mut seed = [0; 32];
+		self.rng.fill_bytes(&mut seed);
+		Handshake::new(role, USAGE, &[], &self.secrets, &self.crypto, seed)
+	}
+
+	fn begin(&mut self, address: SocketAddr, now: Instant) {
+		let local = self.fresh_session();
+		let mut handshake = self.handshake(Role::Initiator);
+		let Ok(noise) = handshake.write(&[]) else { return };
+		let first = frame::handshake(Kind::HandshakeInit, &[local], &noise);
+		self.out.push_back((address, first.clone()));
+		self.attempts.insert(local, Attempt { handshake, address, remote: 0, first, since: now, sent: now });
+	}
+
+	fn answer(&mut self, from: SocketAddr, remote: u32, noise: &[u8], now: Instant) {
+		// A repeated first message gets the same answer: the handshake is not begun again.
+		let known = self.attempts.values().find(|a| a.address == from && a.remote == remote && remote != 0);
+		if let Some(attempt) = known {
+			let response = attempt.first.clone();
+			self.out.push_back((from, response));
+			return;
+		}
+		if self.attempts.values().filter(|attempt| attempt.remote != 0).count() >= MAX_HANDSHAKES || remote == 0 {
+			return;
+		}
+		let mut handshake = self.handshake(Role::Responder);
+		let Ok(None) = handshake.read(noise) else { return };
+		let Ok(noise) = handshake.write(&[]) else { return };
+		let local = self.fresh_session();
+		let first = frame::handshake(Kind::HandshakeResponse, &[remote, local], &noise);
+		self.out.push_back((from, first.clone()));
+		self.attempts.insert(local, Attempt { handshake, address: from, remote, first, since: now, sent: now });
+	}
+
+	fn complete(&mut self, from: SocketAddr, local: u32, remote: u32, noise: &[u8], now: Instant) {
+		let Some(attempt) = self.attempts.get_mut(&local).filter(|attempt| attempt.remote == 0) else { return };
+		// Whoever answers wrongly does not end the attempt: the true answer may be on its way.
+		let Ok(Some(identity)) = attempt.handshake.read(noise) else { return };
+		let Some(mut attempt) = self.attempts.remove(&local) else { return };
+		if identity.node == self.own {
+			self.dials.retain(|dial| dial.address != attempt.address);
+			return;
+		}
+		let Ok(last) = attempt.handshake.write(&[]) else { return };
+		let Ok(keys) = attempt.handshake.finish() else { return };
+		let last = frame::handshake(Kind::HandshakeFinal, &[remote], &last);
+		self.out.push_back((from, last.clone()));
+		let mut session = Session::new(&*self.crypto, Role::Initiator, &keys, local, remote);
+		session.unconfirmed = Some((last, now));
+		if let Some(id) = self.install(identity.node, from, session, now) {
+			for dial in self.dials.iter_mut().filter(|dial| dial.address == attempt.address) {
+				(dial.link, dial.pause) = (Some(id), REDIAL.0);
+			}
+		}
+	}
+
+	fn accept(&mut self, from: SocketAddr, local: u32, noise: &[u8], now: Instant) {
+		let Some(attempt) = self.attempts.get_mut(&local).filter(|attempt| attempt.remote != 0) else { return };
+		let Ok(Some(identity)) = attempt.handshake.read(noise) else { return };
+		let Some(attempt) = self.attempts.remove(&local) else { return };
+		let Ok(keys) = attempt.handshake.finish() else { return };
+		if identity.node != self.own {
+			let session = Session::new(&*self.crypto, Role::Responder, &keys, local, attempt.remote);
+			if let Some(id) = self.install(identity.node, from, session, now) {
+				// The first encrypted message tells the initiator that its last one has arrived.
+				self.probe(id, now);
+			}
+		}
+	}
+
+	fn install(&mut self, peer: NodeId, endpoint: SocketAddr, session: Session, now: Instant) -> Option<LinkId> {
+		let number = session.local;
+		let id = match self.by_node.get(&peer).copied() {
+			Some(id) => {
+				let link = self.links.get_mut(&id)?;
+				let old = core::mem::replace(&mut link.current, session);
+				if let Some(oldest) = link.previous.replace(old) {
+					self.by_session.remove(&oldest.local);
+				}
+				(link.endpoint, link.heard) = (endpoint, now);
+				link.quality = Quality { rtt: link.quality.rtt, loss: link.quality.loss, ..Quality::default() };
+				id
+			}
+			None if self.links.len() >= MAX_LINKS => return None,
+			None => {
+				let id = LinkId(self.next_link);
+				self.next_link = self.next_link.wrapping_add(1);
+				let link = Link {
+					peer,
+					endpoint,
+					quality: Quality::default(),
+					since: now,
+					heard: now,
+					probe_at: now,
+					current: session,
+					previous: None,
+				};
+				self.links.insert(id, link);
+				self.by_node.insert(peer, id);
+				self.events.push_back(LinkEvent::Up(id));
+				id
+			}
+		};
+		self.by_session.insert(number, id);
+		Some(id)
+	}
+
+	fn open(
+		&mut self,
+		from: SocketAddr,
+		local: u32,
+		counter: u64,
+		datagram: &mut [u8],
+		now: Instant,
+	) -> Option<(LinkId, Control)> {
+		let id = *self.by_session.get(&local)?;
+		let link = self.links.get_mut(&id)?;
+		let session = match link.current.local == local {
+			true => &mut link.current,
+			false => link.previous.as_mut().filter(|session| session.local == local)?,
+		};
+		let message = session.open(counter, datagram)?;
+		session.unconfirmed = None;
+		let message = decode(message)?;
+		(link.heard, link.endpoint) = (now, from);
+		match message {
+			Control::Probe { stamp } => {
+				let received = link.current.received() + link.previous.as_ref().map_or(0, Session::received);
+				self.send(id, &Control::ProbeReply { stamp, received });
+				None
+			}
+			Control::ProbeReply { stamp, received } => {
+				let rtt = now.since(Instant::from_micros(stamp));
+				let sent = link.current.sent() + link.previous.as_ref().map_or(0, Session::sent);
+				link.quality.answered(rtt, sent, received);
+				None
+			}
+			other => Some((id, other)),
+		}
+	}
+
+	fn probe(&mut self, id: LinkId, now: Instant) {
+		if let Some(link) = self.links.get_mut(&id) {
+			link.probe_at = now + PROBE_INTERVAL;
+			self.send(id, &Control::Probe { stamp: now.as_micros() });
+		}
+	}
+
+	/// Forgets a link at once.
+	pub fn drop_link(&mut self, id: LinkId) {
+		let Some(link) = self.links.remove(&id) else { return };
+		self.by_node.remove(&link.peer);
+		self.by_session.retain(|_, of| *of != id);
+		self.events.push_back(LinkEvent::Down(id));
+	}
+
+	/// Does what is due.
+	pub fn handle_timeout(&mut self, now: Instant) {
+		self.attempts.retain(|_, attempt| now.since(attempt.since) < HANDSHAKE_TIMEOUT);
+		for attempt in self.attempts.values_mut().filter(|attempt| attempt.remote == 0) {
+			if now.since(attempt.sent) >= RETRY {
+				attempt.sent = now;
+				self.out.push_back((attempt.address, attempt.first.clone()));
+			}
+		}
+		let dead: Vec<_> =
+			self.links.iter().filter(|(_, link)| now.since(link.heard) >= DEAD_AFTER).map(|(id, _)| *id).collect();
+		dead.into_iter().for_each(|id| self.drop_link(id));
+		let due: Vec<_> = self.links.iter().filter(|(_, link)| link.probe_at <= now).map(|(id, _)| *id).collect();
+		due.into_iter().for_each(|id| self.probe(id, now));
+		for link in self.links.values_mut() {
+			if let Some((last, sent)) = &mut link.current.unconfirmed {
+				if now.since(*sent) >= RETRY {
+					*sent = now;
+					self.out.push_back((link.endpoint, last.clone()));
+				}
+			}
+		}
+		self.redial(now);
+	}
+
+	fn redial(&mut self, now: Instant) {
+		let mut begin = Vec::new();
+		for dial in &mut self.dials {
+			let link = dial.link.and_then(|id| self.links.get(&id));
+			let worn = link.is_some_and(|link| link.current.is_worn(self.session_packets));
+			if (link.is_none() || worn) && dial.next <= now {
+				dial.next = now + dial.pause;
+				dial.pause = (dial.pause * 2).min(REDIAL.1);
+				begin.push(dial.address);
+			}
+		}
+		begin.into_iter().for_each(|address| self.begin(address, now));
+		// A link that the neighbour dialled wears out here, too.
+		let worn: Vec<_> = self
+			.links
+			.values()
+			.filter(|link| link.current.is_worn(self.session_packets))
+			.map(|link| link.endpoint)
+			.filter(|endpoint| !self.attempts.values().any(|a| a.address == *endpoint))
+			.collect();
+		worn.into_iter().for_each(|endpoint| self.begin(endpoint, now));
+	}
+
+	/// When [`Self::handle_timeout`] has something to do.
+	pub fn poll_timeout(&self) -> Option<Instant> {
+		let attempts = self.attempts.values().map(|attempt| match attempt.remote {
+			0 => (attempt.sent + RETRY).min(attempt.since + HANDSHAKE_TIMEOUT),
+			_ => attempt.since + HANDSHAKE_TIMEOUT,
+		});
+		let links = self.links.values().map(|link| {
+			let last = link.current.unconfirmed.as_ref().map(|(_, sent)| *sent + RETRY);
+			link.probe_at.min(link.heard + DEAD_AFTER).min(last.unwrap_or(link.probe_at))
+		});
+		let dials = self
+			.dials
+			.iter()
+			.filter(|dial| dial.link.is_none_or(|id| !self.links.contains_key(&id)))
+			.map(|dial| dial.next);
+		attempts.chain(links).chain(dials).min()
+	}
+}

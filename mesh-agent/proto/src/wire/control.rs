@@ -1,0 +1,300 @@
+//! Messages between neighbours, and between the parties of a circuit. SCALE-encoded; every decoder reads one datagram.
+//!
+//! [`Control`] travels encrypted on one link. [`ToRouter`] and [`ToSource`] travel inside [`Relayed`] and bear a tag of the
+//! key that only source and router know. [`EndMessage`] travels sealed, in packets whose control flag is set.
+
+use alloc::vec::Vec;
+
+use codec::{Decode, DecodeAll, Encode};
+use towpath_primitives::{Amount, ChannelId, GenesisHash, NodeId, OverlayAddress, Price, Signature, SignedReceipt};
+
+use crate::crypto::hash;
+
+/// Names a circuit: the hash of its set-up.
+pub type CircuitId = [u8; 32];
+
+/// Most routers on a path, the destination included.
+pub const MAX_HOPS: usize = 16;
+/// Highest loss that an offer may allow itself, in ten-thousandths (M-rules: 10 %).
+pub const MAX_LOSS: u16 = 1000;
+/// Ten-thousandths in the whole.
+pub const LOSS_UNIT: u16 = 10_000;
+
+const CID_DOMAIN: &[u8] = b"towpath/cid/v1";
+const OFFER_DOMAIN: &[u8] = b"towpath/offer/v1";
+const BIND_DOMAIN: &[u8] = b"towpath/bind/v1";
+
+/// What the source asks for (T1). Nobody changes it on the way.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Setup {
+	/// Whom to reach.
+	pub destination: [u8; 16],
+	/// The source's X25519 key for this circuit.
+	pub ephemeral: [u8; 32],
+	/// No single router may ask for more than this.
+	pub max_price: Price,
+	/// First message of the handshake with the destination.
+	pub noise: Vec<u8>,
+}
+
+impl Setup {
+	/// The circuit's name.
+	pub fn cid(&self) -> CircuitId {
+		hash(CID_DOMAIN, &[&self.encode()])
+	}
+
+	/// The destination.
+	pub fn destination(&self) -> OverlayAddress {
+		OverlayAddress(self.destination)
+	}
+}
+
+/// A router's terms for one circuit (T2).
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Offer {
+	/// The circuit.
+	pub cid: CircuitId,
+	/// Place on the path: the source's neighbour is 1.
+	pub hop: u8,
+	/// Whose offer.
+	pub node: NodeId,
+	/// The router's X25519 key for this circuit.
+	pub ephemeral: [u8; 32],
+	/// Base units per MiB.
+	pub price: Price,
+	/// Loss allowed on the link towards the destination, in ten-thousandths.
+	pub loss_up: u16,
+	/// The same towards the source.
+	pub loss_down: u16,
+	/// Seconds for which the offer stands, counted by each side from when it sent or got it: no clock is shared.
+	pub lifetime: u32,
+}
+
+impl Offer {
+	/// The bytes that the router signs.
+	pub fn payload(&self, genesis: &GenesisHash) -> Vec<u8> {
+		(OFFER_DOMAIN, genesis, self).encode()
+	}
+
+	/// What [`Bind`] lists.
+	pub fn digest(&self) -> [u8; 32] {
+		hash(OFFER_DOMAIN, &[&self.encode()])
+	}
+}
+
+/// An offer with its router's signature.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct SignedOffer {
+	/// The terms.
+	pub offer: Offer,
+	/// Over [`Offer::payload`].
+	pub signature: Signature,
+}
+
+/// Ties a circuit to the channel that pays for it (T4).
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Bind {
+	/// The circuit.
+	pub cid: CircuitId,
+	/// Who pays; nobody, for a free circuit.
+	pub channel: Option<ChannelId>,
+	/// Digests of the accepted offers, in the order of the path.
+	pub offers: Vec<[u8; 32]>,
+	/// Seconds for which it stands.
+	pub lifetime: u32,
+}
+
+impl Bind {
+	/// The bytes that the channel's receipt key signs.
+	pub fn payload(&self, genesis: &GenesisHash) -> Vec<u8> {
+		let accepted = hash(BIND_DOMAIN, &[&self.offers.encode()]);
+		(BIND_DOMAIN, genesis, self.cid, self.channel, accepted, self.lifetime).encode()
+	}
+}
+
+/// A message that follows a circuit to the router at `hop`, or from it to the source.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Relayed {
+	/// The receiver's label.
+	pub label: u32,
+	/// Which router it is for, or from.
+	pub hop: u8,
+	/// Grows with every message of one direction.
+	pub counter: u32,
+	/// A [`ToRouter`] or a [`ToSource`].
+	pub body: Vec<u8>,
+	/// Tag over counter and body.
+	pub tag: [u8; 8],
+}
+
+/// From the source to one router.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum ToRouter {
+	/// More money.
+	Receipt(SignedReceipt),
+	/// Asks for a [`Reading`].
+	Ask,
+}
+
+/// What went into a router and out of it in one direction, data only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Passed {
+	/// Bytes that came in.
+	pub into: u64,
+	/// Bytes that left.
+	pub out: u64,
+	/// Highest sequence number among them.
+	pub sequence: u64,
+}
+
+/// A router's account of one circuit and of the channel behind it (M5).
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Reading {
+	/// The newest receipt it has.
+	pub receipt: Option<SignedReceipt>,
+	/// Price times bytes over all circuits of the channel: 2^20 of it are one base unit.
+	pub spent: u128,
+	/// What it serves up to, in base units.
+	pub cap: Amount,
+	/// Towards the destination.
+	pub up: Passed,
+	/// Towards the source.
+	pub down: Passed,
+}
+
+/// From a router to the source.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum ToSource {
+	/// What it knows.
+	Reading(Reading),
+}
+
+/// Why a router will not carry a circuit, or not any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+pub enum Refusal {
+	/// It knows no way to the destination.
+	NoRoute,
+	/// Its price is above the limit.
+	Price,
+	/// It has no room.
+	Busy,
+	/// The path is too long.
+	TooLong,
+	/// The link behind it died.
+	Broken,
+	/// The channel does not pay: unknown, closing, or without a free slot.
+	Channel,
+	/// The bind does not fit the offer.
+	Bind,
+	/// Transit is for admitted routers.
+	NotAdmitted,
+}
+
+/// Everything that neighbours tell each other in confidence.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Control {
+	/// A Babel packet (RFC 8966).
+	Babel(Vec<u8>),
+	/// Is anybody there? `stamp` comes back.
+	Probe { stamp: u64 },
+	/// Yes; and so many datagrams of this link have arrived.
+	ProbeReply { stamp: u64, received: u64 },
+	/// A set-up on its way. `hop` is the receiver's place; `label` is what it writes on what it sends back.
+	Setup { setup: Setup, hop: u8, label: u32 },
+	/// An offer on its way back. `up` is what the receiver writes on what it sends here. The destination's has `noise`.
+	Offer { label: u32, up: u32, offer: SignedOffer, noise: Vec<u8> },
+	/// The source's acceptance, with the last message of the handshake with the destination.
+	Bind { label: u32, bind: Bind, signature: Signature, noise: Vec<u8> },
+	/// For a router further on.
+	ToRouter(Relayed),
+	/// For the source.
+	ToSource(Relayed),
+	/// The router at `hop` says no.
+	Refuse { label: u32, hop: u8, reason: Refusal },
+	/// The circuit is over.
+	Close { label: u32 },
+}
+
+/// What the two ends of a circuit tell each other.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum EndMessage {
+	/// Progress of both directions, as this end sees it (M2).
+	Report {
+		/// Highest sequence number received.
+		highest: u64,
+		/// Bytes verified.
+		verified: u64,
+		/// The last sequence number sent.
+		sequence: u64,
+		/// Data bytes sent up to there.
+		sent: u64,
+		/// Bytes that wait for a higher limit.
+		waiting: u64,
+		/// The last [`EndMessage::Limit`]'s stamp, and how many microseconds it was held.
+		echo: Option<(u64, u32)>,
+	},
+	/// The far end may send up to this many data bytes in all (M4).
+	Limit { bytes: u64, stamp: u64 },
+	/// This end is done with the circuit.
+	Close,
+}
+
+/// Decodes a message that must fill its bytes.
+pub fn decode<T: Decode>(bytes: &[u8]) -> Option<T> {
+	T::decode_all(&mut &bytes[..]).ok()
+}
+
+#[cfg(test)]
+mod tests {
+	use proptest::prelude::*;
+	use towpath_primitives::Receipt;
+
+	use super::*;
+	use crate::wire::{frame::CONTROL_HEADER_LEN, packet::MAX_CONTROL_LEN};
+
+	#[test]
+	fn the_largest_messages_outside_of_the_credit_fit_their_limit() {
+		let receipt = Receipt { channel: u64::MAX, node: NodeId([1; 32]), owed: u128::MAX, bytes: u64::MAX };
+		let receipt = SignedReceipt { receipt, signature: Signature([2; 64]) };
+		let passed = Passed { into: u64::MAX, out: u64::MAX, sequence: u64::MAX };
+		let reading = Reading { receipt: Some(receipt), spent: u128::MAX, cap: u128::MAX, up: passed, down: passed };
+		let relayed = |body| Relayed { label: u32::MAX, hop: 16, counter: u32::MAX, body, tag: [0; 8] };
+		for message in [
+			Control::ToSource(relayed(ToSource::Reading(reading).encode())),
+			Control::ToRouter(relayed(ToRouter::Receipt(receipt).encode())),
+		] {
+			let length = CONTROL_HEADER_LEN + message.encode().len() + 16;
+			assert!(length <= MAX_CONTROL_LEN + CONTROL_HEADER_LEN + 16, "{length}");
+		}
+	}
+
+	#[test]
+	fn what_follows_a_message_makes_it_invalid() {
+		let mut bytes = Control::Close { label: 7 }.encode();
+		assert_eq!(decode(&bytes), Some(Control::Close { label: 7 }));
+		bytes.push(0);
+		assert_eq!(decode::<Control>(&bytes), None);
+	}
+
+	#[test]
+	fn a_bind_covers_the_order_of_the_offers() {
+		let bind = Bind { cid: [1; 32], channel: Some(3), offers: vec![[1; 32], [2; 32]], lifetime: 9 };
+		let mut swapped = bind.clone();
+		swapped.offers.swap(0, 1);
+		assert_ne!(bind.payload(&[0; 32]), swapped.payload(&[0; 32]));
+		assert_ne!(bind.payload(&[0; 32]), bind.payload(&[1; 32]));
+	}
+
+	use alloc::vec;
+
+	proptest! {
+		#[test]
+		fn any_bytes_decode_or_not_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+			if let Some(message) = decode::<Control>(&bytes) {
+				prop_assert_eq!(decode::<Control>(&message.encode()), Some(message));
+			}
+			let _ = decode::<EndMessage>(&bytes);
+			let _ = (decode::<ToRouter>(&bytes), decode::<ToSource>(&bytes));
+		}
+	}
+}

@@ -1,0 +1,64 @@
+//! Experiments in virtual time. Today there is one: `towpath-sim paid-goodput`.
+
+use clap::{Parser, Subcommand};
+use towpath_sim::goodput::Scenario;
+
+/// Experiments with the protocol core in virtual time.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+	#[command(subcommand)]
+	experiment: Experiment,
+}
+
+#[derive(Subcommand)]
+enum Experiment {
+	/// Compares the goodput of paid circuits with that of the same circuits for free, in every promised scenario.
+	PaidGoodput {
+		/// Seeds for each scenario with losses.
+		#[arg(long, default_value_t = 8)]
+		seeds: u64,
+		/// Only scenarios whose line contains this.
+		#[arg(long, default_value = "")]
+		only: String,
+	},
+}
+
+fn main() {
+	let Experiment::PaidGoodput { seeds, only } = Cli::parse().experiment;
+	println!(
+		"routers  Mbit/s  rtt ms  loss %  way       sender     paid MB/s  free MB/s  ratio  NoCredit  risk/allowed"
+	);
+	let mut worst: f64 = f64::MAX;
+	let mut failed = 0;
+	for scenario in Scenario::all() {
+		let head = format!(
+			"{:7}  {:6}  {:6}  {:6}  {:8}  {:8}",
+			scenario.routers,
+			scenario.rate / 1_000_000,
+			scenario.rtt.as_millis(),
+			scenario.loss as f64 / 100.0,
+			if scenario.upload { "upload" } else { "download" },
+			if scenario.tcp { "tcp" } else { "constant" },
+		);
+		if !head.contains(&only) {
+			continue;
+		}
+		let outcome = scenario.mean(seeds);
+		let needed = if scenario.loss == 0 { 0.97 } else { 0.90 };
+		let good = outcome.ratio() >= needed && outcome.no_credit == 0 && outcome.risk <= 1.0;
+		println!(
+			"{head}  {:9.3}  {:9.3}  {:5.3}  {:8}  {:12.2}{}",
+			outcome.paid / 1e6,
+			outcome.free / 1e6,
+			outcome.ratio(),
+			outcome.no_credit,
+			outcome.risk,
+			if good { "" } else { "  <- below what is promised" },
+		);
+		worst = worst.min(outcome.ratio());
+		failed += u32::from(!good);
+	}
+	println!("worst ratio {worst:.3}, {failed} scenarios below what is promised");
+	std::process::exit(i32::from(failed > 0));
+}
