@@ -146,9 +146,11 @@ impl Net {
 	}
 
 	fn tell_registry(&mut self) {
-		for slot in &mut self.slots {
-			if let Some(agent) = &mut slot.agent {
-				agent.set_registry(self.registry.clone());
+		for index in 0..self.slots.len() {
+			let (registry, now) = (self.registry.clone(), self.now);
+			if let Some(agent) = &mut self.slots[index].agent {
+				agent.set_registry(registry, now);
+				self.drain(index);
 			}
 		}
 	}
@@ -164,7 +166,7 @@ impl Net {
 			std::array::from_fn(|i| mix(self.seed ^ (index as u64) << 16 ^ u64::from(slot.life) << 8 ^ i as u64) as u8);
 		let crypto: SharedCrypto = Arc::new(RustCrypto);
 		let mut agent = Agent::new(slot.config.clone(), crypto, &slot.disk, seed, now);
-		agent.set_registry(self.registry.clone());
+		agent.set_registry(self.registry.clone(), now);
 		for peer in &slot.dials {
 			agent.dial(address(*peer), now);
 		}

@@ -35,8 +35,7 @@ impl Agent {
 			match event {
 				LinkEvent::Up(id) => {
 					let Some(peer) = self.links.get(id).map(|link| link.peer) else { continue };
-					// Who is not admitted may announce its own address and nothing else.
-					let only = (!self.is_admitted(&peer) && self.config.transit).then(|| peer.overlay_address().0);
+					let only = self.only_own(&peer);
 					self.babel.link_up(id, only, now);
 					self.events.push_back(Event::LinkUp(peer));
 				}

@@ -27,7 +27,7 @@ impl Agent {
 		} else if let Some(id) = answering {
 			self.queue_at_far_end(id, packet, now);
 		} else {
-			match self.open_circuit(to, now) {
+			match self.open_circuit_in_time(to, now) {
 				Some(id) => self.queue_at_source(id, packet, now),
 				None => self.drop_packet(Reason::NoCircuit),
 			}
@@ -201,7 +201,9 @@ impl Agent {
 		if !account.affords(cost, cap) {
 			return Credit::No(Reason::NoCredit);
 		}
-		if !account.is_durable(cost) {
+		let durable = account.is_durable(cost);
+		if !durable {
+			self.raise_ceiling(channel, price, now);
 			return Credit::No(Reason::NotDurable);
 		}
 		Credit::Fine

@@ -24,8 +24,30 @@ const REPORT_LEAST: Duration = Duration::from_millis(20);
 const REPORT_MOST: Duration = Duration::from_millis(50);
 /// ... and early after so many bytes.
 const REPORT_BYTES: u64 = 32 * 1024;
+/// Between set-ups that fail: doubled from the first figure to the second.
+const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+/// Destinations whose failed set-ups are remembered.
+const MAX_RETRIES: usize = 1024;
 
 impl Agent {
+	/// Begins a circuit, unless the last attempt failed a moment ago.
+	pub(super) fn open_circuit_in_time(&mut self, to: OverlayAddress, now: Instant) -> Option<u32> {
+		let early = self.retries.get(&to).is_some_and(|(at, _)| *at > now);
+		if early {
+			return None;
+		}
+		self.open_circuit(to, now)
+	}
+
+	/// A set-up failed: the next one waits, longer every time.
+	fn postpone(&mut self, to: OverlayAddress, now: Instant) {
+		if self.retries.len() >= MAX_RETRIES {
+			self.retries.retain(|_, (at, _)| *at > now);
+		}
+		let pause = self.retries.get(&to).map_or(RETRY.0, |(_, pause)| (*pause * 2).min(RETRY.1));
+		self.retries.insert(to, (now + pause, pause));
+	}
+
 	/// Begins a circuit. Nothing, if there is no way or nobody to pay.
 	pub(super) fn open_circuit(&mut self, to: OverlayAddress, now: Instant) -> Option<u32> {
 		let link = self.babel.route(&to.0)?.link;
@@ -176,6 +198,10 @@ impl Agent {
 		let destination = source.destination;
 		let queue = core::mem::take(&mut source.queue);
 		let was_live = source.phase == Phase::Live;
+		if !was_live {
+			self.postpone(destination, now);
+		}
+		let Some(source) = self.sources.get_mut(&id) else { return };
 		source.queued = 0;
 		self.leaving.insert(id, now);
 		if self.source_to.get(&destination) == Some(&id) {
@@ -186,7 +212,7 @@ impl Agent {
 		}
 		self.wake(now);
 		if !queue.is_empty() {
-			match self.open_circuit(destination, now) {
+			match self.open_circuit_in_time(destination, now) {
 				Some(next) => {
 					let Some(source) = self.sources.get_mut(&next) else { return };
 					source.queued = queue.iter().map(Vec::len).sum();
@@ -231,6 +257,7 @@ impl Agent {
 					source.phase = Phase::Live;
 					source.progress = now;
 					let (destination, path) = (source.destination, source.path().collect());
+					self.retries.remove(&destination);
 					self.events.push_back(Event::CircuitUp { destination, path });
 				}
 				self.pay(now);

@@ -147,6 +147,8 @@ pub struct Agent {
 	source_to: BTreeMap<OverlayAddress, u32>,
 	/// Circuits that are over but for the last receipts, and since when.
 	leaving: BTreeMap<u32, Instant>,
+	/// Destinations whose last set-up failed: not to be tried again before, and the pause so far.
+	retries: BTreeMap<OverlayAddress, (Instant, Duration)>,
 	next_circuit: u32,
 	accounts: BTreeMap<ChannelId, Account>,
 	purse: Option<Purse>,
@@ -189,6 +191,7 @@ impl Agent {
 			sources: BTreeMap::new(),
 			source_to: BTreeMap::new(),
 			leaving: BTreeMap::new(),
+			retries: BTreeMap::new(),
 			next_circuit: 0,
 			accounts: BTreeMap::new(),
 			purse: None,
@@ -225,9 +228,19 @@ impl Agent {
 		self.links.dial(address, now);
 	}
 
-	/// The registry on chain: who is admitted.
-	pub fn set_registry(&mut self, routers: BTreeMap<NodeId, RouterInfo>) {
+	/// The registry on chain: who is admitted. Links that exist already are judged anew.
+	pub fn set_registry(&mut self, routers: BTreeMap<NodeId, RouterInfo>, now: Instant) {
 		self.registry = routers;
+		let links: Vec<_> = self.links.iter().map(|(id, link)| (id, link.peer)).collect();
+		for (id, peer) in links {
+			let only = self.only_own(&peer);
+			self.babel.restrict(id, only, now);
+		}
+	}
+
+	/// What a neighbour may announce, if it is not everything: who is not admitted may announce its own address.
+	fn only_own(&self, peer: &NodeId) -> Option<[u8; 16]> {
+		(self.config.transit && !self.is_admitted(peer)).then(|| peer.overlay_address().0)
 	}
 
 	/// From now on circuits are paid for from this channel. `records` are the spool's.
@@ -287,6 +300,11 @@ impl Agent {
 		let ticket = self.next_ticket();
 		self.events.push_back(Event::Persist { ticket, record });
 		ticket
+	}
+
+	/// Writes something down that nothing waits for.
+	pub fn note(&mut self, record: Record) {
+		self.persist(record);
 	}
 
 	/// Appends a datagram to the last train, if it goes the same way and is as long.

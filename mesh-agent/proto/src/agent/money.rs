@@ -52,8 +52,12 @@ impl Agent {
 		if newer {
 			self.head = Some((head, now));
 		}
-		let channels: Vec<_> = self.accounts.keys().copied().collect();
-		channels.into_iter().for_each(|channel| self.claim_if_due(channel, now));
+		let (price, channels) = (self.config.price, self.accounts.keys().copied().collect::<Vec<_>>());
+		for channel in channels {
+			self.claim_if_due(channel, now);
+			self.raise_ceiling(channel, price, now);
+			self.tell_caps(channel, now);
+		}
 	}
 
 	/// What the finalised chain says of a channel; nothing, if it has none of that number.
@@ -69,6 +73,9 @@ impl Agent {
 			self.claim_if_due(channel, now);
 		}
 		self.settle_waiting_binds(channel, view.is_some(), now);
+		// A claim that came home raises what may be served; the ceiling on disk has to follow.
+		let price = self.config.price;
+		self.raise_ceiling(channel, price, now);
 		self.tell_caps(channel, now);
 		self.pay(now);
 		let sources: Vec<_> = self.sources.keys().copied().collect();
@@ -136,6 +143,15 @@ impl Agent {
 		}
 	}
 
+	/// R3: a view that is too old ends service, and what is unclaimed is claimed while that may still help.
+	pub(super) fn claim_if_stale(&mut self, channel: ChannelId, now: Instant) {
+		let stale = self.cap(channel, now) == Serving::Stale;
+		let idle = self.accounts.get(&channel).is_some_and(|account| account.claim_retry_at().is_none());
+		if stale && idle {
+			self.retry_claim(channel, now);
+		}
+	}
+
 	pub(super) fn retry_claim(&mut self, channel: ChannelId, now: Instant) {
 		if let Some(due) = self.accounts.get_mut(&channel).and_then(|account| account.claim_now(now)) {
 			self.events.push_back(Event::Claim(due.0));
@@ -180,7 +196,11 @@ impl Agent {
 			Some(channel) => {
 				let cap = match self.cap(channel, now) {
 					Serving::UpTo(cap) => cap,
-					Serving::NoSlot | Serving::Ended => return self.refuse_back(id, Refusal::Channel),
+					Serving::NoSlot | Serving::Ended => {
+						self.refuse_back(id, Refusal::Channel);
+						self.close_onward(id);
+						return self.remove_hop(id);
+					}
 					Serving::Unknown | Serving::Stale => 0,
 				};
 				let Some(account) = self.accounts.get(&channel) else { return };
@@ -227,6 +247,11 @@ impl Agent {
 	}
 
 	fn take_receipt(&mut self, id: u32, signed: SignedReceipt, now: Instant) {
+		// A circuit's payer spends its own channel's patience, not another's.
+		let channel = self.hops.get(&id).and_then(|hop| hop.channel());
+		if channel != Some(signed.receipt.channel) {
+			return self.drop_packet(Reason::Message);
+		}
 		let Some(account) = self.accounts.get_mut(&signed.receipt.channel) else {
 			return self.drop_packet(Reason::Message);
 		};
@@ -288,10 +313,13 @@ impl Agent {
 		let Some(source) = self.sources.get_mut(&id) else { return };
 		let (node, channel) = (source.hops[index].offer.node, source.channel);
 		let (receipt, spent) = (reading.receipt, Metered(reading.spent));
+		// What is under way on this circuit is not lost, even if nothing of it was verified yet.
+		let unused = reading.up.out == 0 && reading.down.out == 0;
 		source.read(index, reading);
 		if channel.is_some() {
 			let open = self.demands().into_iter().find(|demand| demand.node == node);
 			let open = open.map_or(Metered::default(), |demand| demand.share);
+			let open = if unused { open } else { open.max(Metered(1)) };
 			let crypto = self.crypto.clone();
 			if let Some(purse) = &mut self.purse {
 				purse.shown(node, receipt.as_ref(), spent, open, &*crypto);

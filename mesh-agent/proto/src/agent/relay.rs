@@ -12,7 +12,7 @@ use crate::{
 	crypto::{Handshake, MacKey, Role},
 	forward::Reason,
 	link::LinkId,
-	settlement::Account,
+	settlement::{Account, Serving},
 	time::Instant,
 	wire::control::{Bind, Control, Offer, Passed, Refusal, Setup, SignedOffer, MAX_HOPS, MAX_LOSS},
 };
@@ -228,6 +228,10 @@ impl Agent {
 				let payload = bind.payload(&self.config.secrets.genesis);
 				if !self.crypto.verify(&unbound.signature, &payload, &view.receipt_key) {
 					return self.refuse_back(id, Refusal::Bind);
+				}
+				if matches!(self.cap(channel, now), Serving::NoSlot | Serving::Ended) {
+					self.refuse_back(id, Refusal::Channel);
+					return self.remove_hop(id);
 				}
 			}
 		}

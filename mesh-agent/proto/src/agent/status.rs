@@ -114,6 +114,12 @@ impl Agent {
 		self.babel.route(&to.0).is_some()
 	}
 
+	/// The neighbour to whom packets for this address go.
+	pub fn next_hop(&self, to: &OverlayAddress) -> Option<NodeId> {
+		let link = self.babel.route(&to.0)?.link;
+		self.links.iter().find(|(id, _)| *id == link).map(|(_, link)| link.peer)
+	}
+
 	/// What was dropped, by reason.
 	pub fn drops(&self) -> &Drops {
 		&self.drops

@@ -63,6 +63,7 @@ impl Agent {
 			if self.accounts.get(&channel).and_then(|account| account.claim_retry_at()).is_some_and(|at| at <= now) {
 				self.retry_claim(channel, now);
 			}
+			self.claim_if_stale(channel, now);
 		}
 	}
 

@@ -145,4 +145,12 @@ impl Hop {
 			Binding::Offered(_) => None,
 		}
 	}
+
+	/// The channel that pays, or is to pay once the chain knows it.
+	pub fn channel(&self) -> Option<ChannelId> {
+		match &self.binding {
+			Binding::Bound(channel) => *channel,
+			Binding::Offered(unbound) => unbound.as_ref()?.bind.channel,
+		}
+	}
 }

@@ -72,7 +72,9 @@ struct Payee {
 	ceiling: (Amount, u64),
 	ceiling_pending: Option<(u64, (Amount, u64))>,
 	signed: Option<SignedReceipt>,
-	acknowledged: Option<Amount>,
+	acknowledged: Option<SignedReceipt>,
+	/// Where an earlier run may have been: nothing below it is signed.
+	floor: Amount,
 	/// Restored from disk, and the router has not said yet where we were.
 	dark: bool,
 	/// What closed circuits keep.
@@ -192,20 +194,26 @@ impl Purse {
 		let Some(payee) = self.payees.get_mut(&node) else { return };
 		let ours = |signed: &&SignedReceipt| signed.receipt.channel == channel && signed.receipt.node == node;
 		if let Some(signed) = receipt.filter(ours) {
-			if payee.dark && crypto.verify(&signed.signature, &signed.receipt.payload(&self.genesis), &key) {
-				// What a router says was used counts only up to the newest receipt that it shows.
-				payee.settled = spent.min(Metered::from_amount(signed.receipt.owed));
-				payee.settled_bytes = signed.receipt.bytes;
+			let newer = payee.signed.is_some_and(|own| {
+				own != *signed && own.receipt.owed <= signed.receipt.owed && own.receipt.bytes <= signed.receipt.bytes
+			});
+			if (payee.dark || newer) && crypto.verify(&signed.signature, &signed.receipt.payload(&self.genesis), &key) {
 				payee.signed = Some(*signed);
-				payee.dark = false;
+				if payee.dark {
+					// What a router says was used counts only up to the newest receipt that it shows.
+					payee.settled = spent.min(Metered::from_amount(signed.receipt.owed));
+					payee.settled_bytes = signed.receipt.bytes;
+					payee.dark = false;
+				}
 			}
-			if payee.signed.is_some_and(|own| own == *signed) {
-				payee.acknowledged = Some(signed.receipt.owed);
+			if payee.signed == Some(*signed) {
+				payee.acknowledged = Some(*signed);
 				payee.resends = 0;
 			}
 		} else if payee.dark {
 			payee.settled = Metered::from_amount(payee.ceiling.0);
 			payee.settled_bytes = payee.ceiling.1;
+			payee.floor = payee.ceiling.0;
 			payee.dark = false;
 		}
 		if open == Metered::default() {
@@ -281,13 +289,18 @@ impl Purse {
 		if wanted > room {
 			actions.push(Action::Exhausted(demand.node));
 		}
+		if target < payee.floor {
+			return;
+		}
 		let step = (grant.to_amount() / 4).max(1);
 		let trailing = demand.last && payee.signed.is_some_and(|signed| signed.receipt.bytes < bytes);
 		let worth_it = payee.signed.is_none() || trailing || target - payee.owed() >= step;
 		// P3: at most one grant above what is signed, written before it is needed.
 		let ahead = target.saturating_add(grant.to_amount()).min(room);
 		let bytes_ahead = bytes.saturating_add(bytes.max(1 << 20));
-		let near = payee.ceiling.0 < target.saturating_add(step).min(ahead) || payee.ceiling.1 < bytes;
+		let near = payee.ceiling == (0, 0)
+			|| payee.ceiling.0 < target.saturating_add(step).min(ahead)
+			|| payee.ceiling.1 < bytes;
 		if worth_it && near && payee.ceiling_pending.is_none() {
 			let ceiling = (ahead.max(payee.ceiling.0), bytes_ahead.max(payee.ceiling.1));
 			if ceiling != payee.ceiling {
@@ -298,7 +311,7 @@ impl Purse {
 				actions.push(Action::Persist { ticket: *ticket, record });
 			}
 		}
-		if !worth_it || target > payee.ceiling.0 || bytes > payee.ceiling.1 || (payee.ceiling == (0, 0) && target > 0) {
+		if !worth_it || target > payee.ceiling.0 || bytes > payee.ceiling.1 || payee.ceiling == (0, 0) {
 			return;
 		}
 		if !*round.get_or_insert_with(|| self.rounds.take(1, now)) {
@@ -313,7 +326,7 @@ impl Purse {
 
 	fn resend(&mut self, pause: Duration, now: Instant, actions: &mut Vec<Action>) {
 		for payee in self.payees.values_mut() {
-			let Some(signed) = payee.signed.filter(|signed| payee.acknowledged != Some(signed.receipt.owed)) else {
+			let Some(signed) = payee.signed.filter(|signed| payee.acknowledged != Some(*signed)) else {
 				continue;
 			};
 			if now.since(payee.sent_at) >= pause * 2u32.pow(payee.resends.min(6)) {
@@ -326,7 +339,7 @@ impl Purse {
 
 	/// Whether every router has acknowledged its newest receipt.
 	pub fn settled_up(&self) -> bool {
-		self.payees.values().all(|payee| payee.acknowledged == payee.signed.map(|signed| signed.receipt.owed))
+		self.payees.values().all(|payee| payee.acknowledged == payee.signed)
 	}
 }
 

@@ -105,6 +105,31 @@ impl Babel {
 		self.queue(link, &[Tlv::RouteRequest { prefix: None }]);
 	}
 
+	/// The neighbour's standing changed: what it may announce changes with it.
+	pub fn restrict(&mut self, link: LinkId, only: Option<[u8; 16]>, now: Instant) {
+		let only = only.map(Prefix::host);
+		if !self.neighbours.contains_key(&link) || self.only.get(&link).copied() == only {
+			return;
+		}
+		match only {
+			None => {
+				self.only.remove(&link);
+				self.queue(link, &[Tlv::RouteRequest { prefix: None }]);
+			}
+			Some(own) => {
+				self.only.insert(link, own);
+				let others: Vec<_> = self
+					.routes
+					.iter()
+					.filter(|(prefix, by)| **prefix != own && by.contains_key(&link))
+					.map(|(prefix, _)| *prefix)
+					.collect();
+				others.into_iter().for_each(|prefix| self.retract(link, prefix, now));
+				self.flush(now);
+			}
+		}
+	}
+
 	/// A link is gone, and with it all routes over it.
 	pub fn link_down(&mut self, link: LinkId, now: Instant) {
 		self.neighbours.remove(&link);

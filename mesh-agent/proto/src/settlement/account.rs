@@ -3,6 +3,7 @@
 //! R4 in short: a receipt counts when it is on disk, and so does a ceiling that the meter may not pass. After a crash the
 //! meter stands at the ceiling, so what the payer owes is never asked for twice and never served twice.
 
+use alloc::collections::VecDeque;
 use core::time::Duration;
 
 use towpath_primitives::{Amount, ChannelId, GenesisHash, NodeId, Price, SignedReceipt};
@@ -22,6 +23,8 @@ const CONTROL_ALLOWANCE: u64 = 32 * 1024;
 const CONTROL_SHARE: u64 = 8;
 /// The meter's ceiling on disk is at least so many bytes' worth ahead, or a quarter of the credit that is left.
 const CEILING_BYTES: u64 = 64 * 1024;
+/// Most receipts on their way to the disk; a newer one then takes the last one's place.
+const MAX_PENDING: usize = 20;
 /// A claim that is not final after this is sent again.
 pub const CLAIM_RETRY: Duration = Duration::from_secs(30);
 
@@ -80,7 +83,10 @@ pub struct Account {
 	channel: ChannelId,
 	view: Option<ChannelView>,
 	receipt: Option<SignedReceipt>,
-	pending: Option<(u64, SignedReceipt)>,
+	/// On their way to the disk, with their tickets.
+	pending: VecDeque<(u64, SignedReceipt)>,
+	/// The chain has forgotten the channel: nothing of it is at risk any more.
+	over: bool,
 	/// Came before the chain's word on the channel.
 	early: Option<SignedReceipt>,
 	spent: Metered,
@@ -100,7 +106,8 @@ impl Account {
 			channel,
 			view: None,
 			receipt: None,
-			pending: None,
+			pending: VecDeque::new(),
+			over: false,
 			early: None,
 			spent: Metered::default(),
 			ceiling: Metered::default(),
@@ -147,6 +154,7 @@ impl Account {
 
 	/// New finalised state. A channel that the chain has forgotten is over.
 	pub fn set_view(&mut self, view: Option<ChannelView>) {
+		self.over = view.is_none();
 		self.view = view;
 	}
 
@@ -168,6 +176,7 @@ impl Account {
 	pub fn unsecured(&self) -> Amount {
 		match self.claimed() {
 			Some(_) => 0,
+			None if self.over => 0,
 			None => self.spent.to_amount(),
 		}
 	}
@@ -209,7 +218,7 @@ impl Account {
 			self.early = Some(signed);
 			return Err(ReceiptError::UnknownChannel);
 		};
-		let newest = self.pending.as_ref().map(|(_, signed)| signed).or(self.receipt.as_ref());
+		let newest = self.pending.back().map(|(_, signed)| signed).or(self.receipt.as_ref());
 		if newest.is_some_and(|old| receipt.owed < old.receipt.owed || receipt.bytes < old.receipt.bytes) {
 			return Err(ReceiptError::Falling);
 		}
@@ -219,7 +228,10 @@ impl Account {
 		if !crypto.verify(&signed.signature, &receipt.payload(genesis), &view.receipt_key) {
 			return Err(ReceiptError::BadSignature);
 		}
-		self.pending = Some((ticket, signed));
+		if self.pending.len() >= MAX_PENDING {
+			self.pending.pop_back();
+		}
+		self.pending.push_back((ticket, signed));
 		Ok(())
 	}
 
@@ -257,13 +269,13 @@ impl Account {
 				(self.ceiling, self.ceiling_pending) = (ceiling, None);
 			}
 		}
-		match self.pending {
-			Some((at, signed)) if at <= ticket => {
-				(self.receipt, self.pending) = (Some(signed), None);
-				true
-			}
-			_ => false,
+		let mut counts = false;
+		while let Some((_, signed)) = self.pending.front().copied().filter(|(at, _)| *at <= ticket) {
+			self.pending.pop_front();
+			self.receipt = Some(signed);
+			counts = true;
 		}
+		counts
 	}
 
 	/// Whether a packet may pass (R2), under a cap from [`Self::serving`].

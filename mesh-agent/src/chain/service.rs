@@ -1,0 +1,248 @@
+//! Keeps in touch with the chain: tells the event loop what is final, and brings claims home.
+
+use std::{
+	collections::{BTreeMap, BTreeSet},
+	time::Duration,
+};
+
+use anyhow::Result;
+use subxt::utils::{Static, H256};
+use subxt_signer::sr25519::Keypair;
+use tokio::sync::mpsc;
+use towpath_primitives::{Amount, ChannelId, NodeId, SignedReceipt};
+use towpath_proto::settlement::ChannelView;
+use tracing::{debug, info, warn};
+
+use super::{client::Client, types::Router};
+
+/// Between attempts to reach the node.
+const RECONNECT: Duration = Duration::from_secs(2);
+/// The registry is read again after so many heads.
+const REGISTRY_EVERY: u64 = 15;
+/// Rewards are looked for after so many heads.
+const REWARDS_EVERY: u64 = 5;
+/// Most receipts in one claim.
+const BATCH: usize = 64;
+
+/// What the event loop is told.
+#[derive(Debug)]
+pub enum Update {
+	/// The node answers; it serves this network.
+	Connected(H256),
+	/// The node does not answer. What was known stays in force until it is too old.
+	Lost(String),
+	/// A newer block is final.
+	Head(u64),
+	/// All routers.
+	Registry(Vec<Router>),
+	/// A watched channel, at the newest finalised block.
+	Channel(ChannelId, Option<ChannelView>),
+}
+
+/// What the event loop wants.
+#[derive(Debug)]
+pub enum Command {
+	/// Tell of this channel from now on.
+	Watch(ChannelId),
+	/// Put this receipt on chain.
+	Claim(SignedReceipt),
+	/// Raise a channel's deposit.
+	TopUp(ChannelId, Amount),
+}
+
+/// The way to the service.
+#[derive(Clone)]
+pub struct ChainHandle(mpsc::UnboundedSender<Command>);
+
+impl ChainHandle {
+	/// Hands a command over.
+	pub fn send(&self, command: Command) {
+		// The service lives as long as the event loop.
+		let _ = self.0.send(command);
+	}
+}
+
+struct Service {
+	url: String,
+	signer: Keypair,
+	/// Whose rewards to draw.
+	draws_for: Option<NodeId>,
+	updates: mpsc::UnboundedSender<Update>,
+	watched: BTreeSet<ChannelId>,
+	claims: BTreeMap<(ChannelId, NodeId), SignedReceipt>,
+	top_ups: Vec<(ChannelId, Amount)>,
+	block: Duration,
+	heads: u64,
+}
+
+/// Starts the service.
+pub fn start(
+	url: String,
+	signer: Keypair,
+	draws_for: Option<NodeId>,
+) -> (ChainHandle, mpsc::UnboundedReceiver<Update>) {
+	let (commands, incoming) = mpsc::unbounded_channel();
+	let (updates, outgoing) = mpsc::unbounded_channel();
+	let service = Service {
+		url,
+		signer,
+		draws_for,
+		updates,
+		watched: BTreeSet::new(),
+		claims: BTreeMap::new(),
+		top_ups: Vec::new(),
+		block: Duration::from_secs(6),
+		heads: 0,
+	};
+	tokio::task::spawn_local(service.run(incoming));
+	(ChainHandle(commands), outgoing)
+}
+
+impl Service {
+	async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
+		loop {
+			match Client::connect(&self.url).await {
+				Ok(client) => {
+					let why = self.serve(&client, &mut commands).await;
+					let why = why.err().map_or("the connection was lost".to_owned(), |error| format!("{error:#}"));
+					self.tell(Update::Lost(why));
+				}
+				Err(error) => self.tell(Update::Lost(format!("{error:#}"))),
+			}
+			if self.updates.is_closed() {
+				return;
+			}
+			tokio::time::sleep(RECONNECT).await;
+		}
+	}
+
+	fn tell(&self, update: Update) {
+		let _ = self.updates.send(update);
+	}
+
+	async fn serve(&mut self, client: &Client, commands: &mut mpsc::UnboundedReceiver<Command>) -> Result<()> {
+		self.tell(Update::Connected(client.genesis()));
+		let (_, at) = client.finalised().await?;
+		self.block = client.slot_duration(at).await?;
+		let mut heads = client.heads().await?;
+		let (done, mut finished) = mpsc::unbounded_channel();
+		let mut busy = false;
+		loop {
+			tokio::select! {
+				head = heads.next() => {
+					let Some(head) = head else { return Ok(()) };
+					let head = head?;
+					self.on_head(client, head.number(), head.hash()).await?;
+				}
+				command = commands.recv() => {
+					let Some(command) = command else { return Ok(()) };
+					self.on_command(client, command).await?;
+				}
+				_ = finished.recv() => busy = false,
+				() = client.lost() => return Ok(()),
+			}
+			if !busy {
+				busy = self.submit_next(client, &done).await?;
+			}
+		}
+	}
+
+	async fn on_head(&mut self, client: &Client, number: u64, at: H256) -> Result<()> {
+		self.tell(Update::Head(number));
+		if self.heads % REGISTRY_EVERY == 0 {
+			self.tell(Update::Registry(client.routers(at).await?));
+		}
+		self.heads += 1;
+		for id in self.watched.clone() {
+			self.read_channel(client, id, at).await?;
+		}
+		Ok(())
+	}
+
+	async fn read_channel(&mut self, client: &Client, id: ChannelId, at: H256) -> Result<()> {
+		let found = client.channel(id, at).await?;
+		let view = found.map(|(channel, slots)| channel.view(id, &slots, self.block));
+		// A claim is home when finalised state says so, whoever brought it.
+		self.claims.retain(|(channel, node), signed| {
+			*channel != id
+				|| view
+					.as_ref()
+					.is_some_and(|view| view.slots.get(node).is_none_or(|claimed| *claimed < signed.receipt.owed))
+		});
+		self.tell(Update::Channel(id, view));
+		Ok(())
+	}
+
+	async fn on_command(&mut self, client: &Client, command: Command) -> Result<()> {
+		match command {
+			Command::Watch(id) => {
+				self.watched.insert(id);
+				let (_, at) = client.finalised().await?;
+				self.read_channel(client, id, at).await?;
+			}
+			Command::Claim(signed) => {
+				let key = (signed.receipt.channel, signed.receipt.node);
+				let known = self.claims.entry(key).or_insert(signed);
+				if signed.receipt.owed > known.receipt.owed {
+					*known = signed;
+				}
+			}
+			Command::TopUp(channel, amount) => {
+				if !self.top_ups.iter().any(|(other, _)| *other == channel) {
+					self.top_ups.push((channel, amount));
+				}
+			}
+		}
+		Ok(())
+	}
+
+	/// Submits what is most urgent, in the background. One at a time: the next batch has the newest receipts.
+	async fn submit_next(&mut self, client: &Client, done: &mpsc::UnboundedSender<()>) -> Result<bool> {
+		if let Some((channel, amount)) = self.top_ups.pop() {
+			let what = format!("top-up of channel {channel} by {amount}");
+			let arguments = (channel, amount);
+			self.background(client, done, what, "Rewards", "top_up", arguments);
+			return Ok(true);
+		}
+		if !self.claims.is_empty() {
+			let receipts: Vec<_> = self.claims.values().take(BATCH).copied().collect();
+			let total: Amount = receipts.iter().map(|signed| signed.receipt.owed).sum();
+			let what = format!("claim of {} receipts for {total} in all", receipts.len());
+			self.background(client, done, what, "BandwidthAttestations", "claim_many", (Static(receipts),));
+			return Ok(true);
+		}
+		if let Some(node) = self.draws_for.filter(|_| self.heads % REWARDS_EVERY == 1) {
+			let (_, at) = client.finalised().await?;
+			let pending: Vec<(u32, Amount, Amount)> = client.ask("TowpathApi_pending_payouts", node, at).await?;
+			if let Some((era, subsidy, pay)) = pending.into_iter().find(|(_, subsidy, pay)| subsidy + pay > 0) {
+				let what = format!("drawing era {era}'s subsidy of {subsidy} and validator pay of {pay}");
+				self.background(client, done, what, "Rewards", "payout", (Static(node), era));
+				return Ok(true);
+			}
+		}
+		Ok(false)
+	}
+
+	fn background(
+		&self,
+		client: &Client,
+		done: &mpsc::UnboundedSender<()>,
+		what: String,
+		pallet: &'static str,
+		call: &'static str,
+		arguments: impl subxt::ext::scale_encode::EncodeAsFields + 'static,
+	) {
+		let (client, signer, done) = (client.clone(), self.signer.clone(), done.clone());
+		tokio::task::spawn_local(async move {
+			match client.submit(&signer, pallet, call, arguments).await {
+				Ok(included) => info!(height = included.height, "final: {what}"),
+				Err(error) => {
+					warn!("not done: {what}: {error:#}");
+					tokio::time::sleep(RECONNECT).await;
+				}
+			}
+			debug!("ready for the next transaction");
+			let _ = done.send(());
+		});
+	}
+}

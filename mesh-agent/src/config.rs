@@ -1,0 +1,307 @@
+//! The configuration file. Every key has a default that is safe; a key that is unknown or malformed is an error that names
+//! it, and nothing is started.
+
+use std::{
+	net::{IpAddr, Ipv4Addr, SocketAddr},
+	path::{Path, PathBuf},
+};
+
+use anyhow::{bail, Context, Result};
+use serde::{Deserialize, Deserializer};
+use towpath_primitives::{Amount, ChannelId, NodeId, Price};
+
+/// Base units in one TOW.
+pub const UNIT: Amount = 1_000_000_000_000;
+
+/// `mesh-agent run --config FILE`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+	/// Keys, spool and everything else that must survive: this folder.
+	pub folder: PathBuf,
+	/// UDP address of the mesh.
+	#[serde(default = "default_listen")]
+	pub listen: SocketAddr,
+	/// Neighbours to keep a link to.
+	#[serde(default)]
+	pub peers: Vec<SocketAddr>,
+	/// The chain.
+	#[serde(default)]
+	pub chain: Chain,
+	/// Carry others' packets, for money.
+	pub router: Option<Router>,
+	/// Pay for one's own.
+	pub payer: Option<Payer>,
+	/// Reach the mesh through a TUN device (needs CAP_NET_ADMIN).
+	pub tun: Option<Tun>,
+	/// Reach the mesh through a SOCKS5 and HTTP CONNECT proxy (needs no privilege).
+	pub proxy: Option<Proxy>,
+	/// Prometheus metrics and `status`, on loopback.
+	#[serde(default)]
+	pub metrics: Option<SocketAddr>,
+}
+
+fn default_listen() -> SocketAddr {
+	SocketAddr::from((Ipv4Addr::UNSPECIFIED, 7700))
+}
+
+/// `[chain]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Chain {
+	/// A node's RPC. One's own node: what it says is believed.
+	pub endpoint: String,
+	/// The network's genesis hash; without one, the node's word is taken at the first start.
+	#[serde(deserialize_with = "genesis")]
+	pub genesis: Option<[u8; 32]>,
+	/// File with the secret URI of the account that signs; without one, `account.key` in the folder.
+	pub account: Option<PathBuf>,
+	/// Draw the router's rewards as they become payable.
+	pub draw_rewards: bool,
+}
+
+impl Default for Chain {
+	fn default() -> Self {
+		Self { endpoint: "ws://127.0.0.1:9944".into(), genesis: None, account: None, draw_rewards: true }
+	}
+}
+
+/// `[router]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Router {
+	/// TOW per MiB carried. It may not be above what is registered on chain.
+	#[serde(deserialize_with = "tow")]
+	pub price: Amount,
+	/// TOW: most that a channel without a slot is served on trust.
+	#[serde(deserialize_with = "tow")]
+	pub unsecured: Amount,
+	/// TOW: the same over all channels.
+	#[serde(deserialize_with = "tow")]
+	pub unsecured_total: Amount,
+	/// Bytes a second that one neighbour may send for free.
+	pub free_rate: u64,
+	/// Loss allowed on links of which nothing better is known, in percent, at most 10.
+	pub loss_allowance: f64,
+	/// Let packets out.
+	pub gateway: Option<Gateway>,
+}
+
+impl Default for Router {
+	fn default() -> Self {
+		Self {
+			price: UNIT / 20,
+			unsecured: UNIT / 10,
+			unsecured_total: UNIT,
+			free_rate: 16 * 1024,
+			loss_allowance: 2.0,
+			gateway: None,
+		}
+	}
+}
+
+/// `[router.gateway]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Gateway {
+	/// Special ranges (private, loopback …) that may be reached all the same.
+	pub allow: Vec<String>,
+	/// Addresses that connections leave from.
+	pub source: Vec<IpAddr>,
+}
+
+/// `[payer]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Payer {
+	/// The channel that pays. Without one, only free circuits are used.
+	pub channel: Option<ChannelId>,
+	/// The gateway's node id.
+	#[serde(deserialize_with = "node")]
+	pub gateway: NodeId,
+	/// TOW per MiB: no single router may ask for more.
+	#[serde(default = "default_price", deserialize_with = "tow")]
+	pub max_price: Amount,
+	/// TOW per MiB: the whole path may not ask for more.
+	#[serde(default = "default_path_price", deserialize_with = "tow")]
+	pub max_path_price: Amount,
+	/// TOW: most that may be spent in all, however large the deposit is.
+	#[serde(deserialize_with = "tow")]
+	pub limit: Amount,
+	/// TOW: warn, and top up, when less than this is left.
+	#[serde(default, deserialize_with = "tow")]
+	pub low: Amount,
+	/// TOW: add so much when it is low; nothing: never.
+	#[serde(default, deserialize_with = "tow")]
+	pub top_up: Amount,
+}
+
+fn default_price() -> Amount {
+	UNIT / 10
+}
+
+fn default_path_price() -> Amount {
+	UNIT
+}
+
+/// `[tun]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tun {
+	/// The device's name.
+	pub name: String,
+	/// Its IPv4 address, for what lies beyond a gateway.
+	pub ipv4: Option<Ipv4Addr>,
+}
+
+impl Default for Tun {
+	fn default() -> Self {
+		Self { name: "towpath0".into(), ipv4: None }
+	}
+}
+
+/// `[proxy]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Proxy {
+	/// Where applications connect to.
+	pub listen: SocketAddr,
+}
+
+impl Default for Proxy {
+	fn default() -> Self {
+		Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 1080)) }
+	}
+}
+
+/// A decimal number of TOW, exactly.
+pub fn parse_tow(text: &str) -> Result<Amount> {
+	let example = "an amount is a decimal number of TOW with at most 12 places, like 0.05";
+	let (whole, places) = text.split_once('.').unwrap_or((text, ""));
+	let digits = |part: &str| part.chars().all(|c| c.is_ascii_digit());
+	if whole.is_empty() || !digits(whole) || !digits(places) || places.len() > 12 {
+		bail!("{text:?}: {example}");
+	}
+	let whole: Amount = whole.parse().with_context(|| format!("{text:?}: {example}"))?;
+	let places: Amount = format!("{places:0<12}").parse()?;
+	whole.checked_mul(UNIT).and_then(|whole| whole.checked_add(places)).with_context(|| format!("{text:?} is too much"))
+}
+
+/// Base units as TOW.
+pub fn show_tow(amount: Amount) -> String {
+	let (whole, places) = (amount / UNIT, amount % UNIT);
+	let places = format!("{places:012}");
+	let places = places.trim_end_matches('0');
+	format!("{whole}.{}", if places.len() < 2 { format!("{places:0<2}") } else { places.to_owned() })
+}
+
+fn tow<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Amount, D::Error> {
+	let text = String::deserialize(deserializer)?;
+	parse_tow(&text).map_err(serde::de::Error::custom)
+}
+
+fn bytes32(text: &str) -> Result<[u8; 32]> {
+	let bytes = hex::decode(text.trim_start_matches("0x")).ok().and_then(|bytes| bytes.try_into().ok());
+	bytes.with_context(|| format!("{text:?} is not 32 bytes in hexadecimal (0x and 64 digits)"))
+}
+
+fn node<'de, D: Deserializer<'de>>(deserializer: D) -> Result<NodeId, D::Error> {
+	let text = String::deserialize(deserializer)?;
+	bytes32(&text).map(NodeId).map_err(serde::de::Error::custom)
+}
+
+fn genesis<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<[u8; 32]>, D::Error> {
+	let text = String::deserialize(deserializer)?;
+	bytes32(&text).map(Some).map_err(serde::de::Error::custom)
+}
+
+impl Config {
+	/// Reads and checks a file.
+	pub fn read(path: &Path) -> Result<Self> {
+		let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+		Self::parse(&text).with_context(|| format!("{} is not a valid configuration", path.display()))
+	}
+
+	/// Checks a text.
+	pub fn parse(text: &str) -> Result<Self> {
+		let config: Self = toml::from_str(text)?;
+		if config.tun.is_some() && config.proxy.is_some() {
+			bail!("[tun] and [proxy]: choose one; the proxy is for machines where no TUN device may be opened");
+		}
+		if config.proxy.is_some() && config.payer.is_none() {
+			bail!("[proxy] needs [payer] with the gateway that its connections leave by");
+		}
+		if let Some(router) = &config.router {
+			if !(0.0..=10.0).contains(&router.loss_allowance) {
+				bail!("router.loss_allowance = {}: at most 10 percent", router.loss_allowance);
+			}
+			price(router.price).context("router.price")?;
+			let ranges = router.gateway.iter().flat_map(|gateway| &gateway.allow);
+			for range in ranges {
+				range.parse::<crate::policy::Range>().context("router.gateway.allow")?;
+			}
+		}
+		if let Some(payer) = &config.payer {
+			price(payer.max_price).context("payer.max_price")?;
+			price(payer.max_path_price).context("payer.max_path_price")?;
+		}
+		let local = |address: &SocketAddr| address.ip().is_loopback();
+		for (name, address) in [("metrics", config.metrics), ("proxy.listen", config.proxy.as_ref().map(|p| p.listen))]
+		{
+			if address.is_some_and(|address| !local(&address)) {
+				bail!("{name}: anybody could use it; listen on loopback, like 127.0.0.1");
+			}
+		}
+		Ok(config)
+	}
+}
+
+/// A price fits 64 bits.
+pub fn price(amount: Amount) -> Result<Price> {
+	Price::try_from(amount).with_context(|| format!("{} TOW per MiB is too much", show_tow(amount)))
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	const GATEWAY: &str = "0x1111111111111111111111111111111111111111111111111111111111111111";
+
+	fn error(text: &str) -> String {
+		format!("{:#}", Config::parse(text).err().unwrap())
+	}
+
+	#[test]
+	fn the_shortest_configuration_names_a_folder() {
+		let config = Config::parse("folder = \"/tmp/x\"").unwrap();
+		assert_eq!(config.chain.endpoint, "ws://127.0.0.1:9944");
+		assert!(config.router.is_none() && config.payer.is_none() && config.metrics.is_none());
+	}
+
+	#[test]
+	fn wrong_keys_and_values_are_named() {
+		assert!(error("folder = \"x\"\nlisten_on = 1").contains("listen_on"));
+		assert!(error("folder = \"x\"\nlisten = \"here\"").contains("listen"));
+		assert!(error("folder = \"x\"\n[router]\nprice = \"0.0000000000001\"").contains("12 places"));
+		assert!(error("folder = \"x\"\n[router]\nloss_allowance = 11").contains("at most 10"));
+		assert!(error("folder = \"x\"\n[proxy]").contains("[payer]"));
+		assert!(error("folder = \"x\"\nmetrics = \"0.0.0.0:9\"").contains("loopback"));
+		assert!(error("folder = \"x\"\n[payer]\ngateway = \"0x12\"\nlimit = \"1\"").contains("64 digits"));
+		let payer = format!("folder = \"x\"\n[payer]\ngateway = \"{GATEWAY}\"");
+		assert!(error(&payer).contains("limit"), "a spending limit has no default");
+		assert!(error(&format!("{payer}\nlimit = \"5\"\n[tun]\n[proxy]")).contains("choose one"));
+	}
+
+	#[test]
+	fn amounts_are_exact_and_show_as_they_were_written() {
+		assert_eq!(parse_tow("0.05").unwrap(), UNIT / 20);
+		assert_eq!(parse_tow("12").unwrap(), 12 * UNIT);
+		assert_eq!(parse_tow("0.000000000001").unwrap(), 1);
+		for bad in ["", ".5", "-1", "1e3", "1.2.3", "0.0000000000001", "999999999999999999999999999999999999999"] {
+			assert!(parse_tow(bad).is_err(), "{bad}");
+		}
+		assert_eq!(show_tow(UNIT / 20), "0.05");
+		assert_eq!(show_tow(3 * UNIT / 2 + 1), "1.500000000001");
+		assert_eq!(show_tow(2 * UNIT), "2.00");
+	}
+}

@@ -1,0 +1,22 @@
+//! `mesh-agent`: forwards packets over the mesh, pays for them, and puts proofs of relay on chain.
+
+mod chain;
+mod channel;
+mod cli;
+mod config;
+mod control;
+mod crypto;
+mod dev;
+mod keys;
+mod metrics;
+mod policy;
+mod proxy;
+mod shell;
+mod spool;
+mod stack;
+mod tun;
+mod udp;
+
+fn main() -> std::process::ExitCode {
+	cli::main()
+}

@@ -1,0 +1,147 @@
+//! What a gateway lets out.
+
+use std::net::{IpAddr, SocketAddr};
+
+use anyhow::{bail, Context, Result};
+
+/// A range of addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+	address: IpAddr,
+	length: u8,
+}
+
+impl std::str::FromStr for Range {
+	type Err = anyhow::Error;
+
+	fn from_str(text: &str) -> Result<Self> {
+		let (address, length) = text.split_once('/').unwrap_or((text, ""));
+		let address: IpAddr =
+			address.parse().with_context(|| format!("{text} is no address range, like 10.0.0.0/8"))?;
+		let most = if address.is_ipv4() { 32 } else { 128 };
+		let length = match length {
+			"" => most,
+			digits => digits.parse().with_context(|| format!("{text} is no address range, like 10.0.0.0/8"))?,
+		};
+		if length > most {
+			bail!("{text}: a prefix of this kind has at most {most} bits");
+		}
+		Ok(Self { address, length })
+	}
+}
+
+impl Range {
+	fn contains(&self, other: IpAddr) -> bool {
+		let bits = |address| match address {
+			IpAddr::V4(address) => (u128::from(u32::from(address)) << 96, true),
+			IpAddr::V6(address) => (u128::from(address), false),
+		};
+		let ((own, own_v4), (other, other_v4)) = (bits(self.address), bits(other));
+		own_v4 == other_v4 && (self.length == 0 || (own ^ other) >> (128 - u32::from(self.length)) == 0)
+	}
+}
+
+/// A gateway's policy.
+#[derive(Clone, Debug, Default)]
+pub struct ExitPolicy {
+	/// Addresses that are denied by default and allowed here.
+	pub allow: Vec<Range>,
+	/// Connections leave from these addresses.
+	pub sources: Vec<IpAddr>,
+}
+
+impl ExitPolicy {
+	/// Whether a destination may be reached. Loopback, link-local, private and other special addresses may not, unless the
+	/// operator says so: they are this machine and its neighbours, not the Internet.
+	pub fn allows(&self, to: SocketAddr) -> bool {
+		to.port() != 0 && (is_public(to.ip()) || self.allow.iter().any(|range| range.contains(to.ip())))
+	}
+
+	/// The address that connections to `to` leave from, if the operator chose one.
+	pub fn source(&self, to: SocketAddr) -> Option<IpAddr> {
+		self.sources.iter().find(|source| source.is_ipv4() == to.is_ipv4()).copied()
+	}
+
+	/// Resolves a name as this machine does.
+	pub async fn resolve(&self, name: &str) -> Result<Vec<IpAddr>> {
+		let found = tokio::net::lookup_host((name, 0)).await?;
+		Ok(found.map(|address| address.ip()).collect())
+	}
+}
+
+fn is_public(address: IpAddr) -> bool {
+	match address {
+		IpAddr::V4(v4) => {
+			let [a, b, c, _] = v4.octets();
+			let shared = a == 100 && (64..128).contains(&b);
+			let protocol = a == 192 && b == 0 && c == 0;
+			let benchmark = a == 198 && (18..20).contains(&b);
+			!(v4.is_private()
+				|| v4.is_loopback()
+				|| v4.is_link_local()
+				|| v4.is_unspecified()
+				|| v4.is_documentation()
+				|| a == 0 || a >= 224
+				|| shared || protocol
+				|| benchmark)
+		}
+		IpAddr::V6(v6) => {
+			// Global unicast without documentation; addresses that embed IPv4 are judged by that.
+			let embedded = v6.to_ipv4_mapped().map(IpAddr::V4);
+			let [first, second, ..] = v6.segments();
+			let six_to_four = first == 0x2002;
+			let special = first == 0x2001 && (second == 0xdb8 || second < 0x200);
+			embedded.map_or(first & 0xe000 == 0x2000 && !special && !six_to_four, is_public)
+		}
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	fn allows(policy: &ExitPolicy, to: &str) -> bool {
+		policy.allows(to.parse().unwrap())
+	}
+
+	#[test]
+	fn the_internet_is_allowed_and_the_operators_own_network_is_not() {
+		let policy = ExitPolicy::default();
+		for good in ["9.9.9.9:53", "[2620:fe::fe]:443", "[::ffff:9.9.9.9]:80"] {
+			assert!(allows(&policy, good), "{good}");
+		}
+		for bad in [
+			"127.0.0.1:80",
+			"10.1.2.3:80",
+			"192.168.0.1:80",
+			"169.254.169.254:80",
+			"100.64.0.1:80",
+			"0.0.0.0:80",
+			"224.0.0.1:80",
+			"255.255.255.255:80",
+			"[::1]:80",
+			"[fe80::1]:80",
+			"[fd00::1]:80",
+			"[::ffff:127.0.0.1]:80",
+			"[2001:db8::1]:80",
+			"[2002:7f00:1::]:80",
+			"9.9.9.9:0",
+		] {
+			assert!(!allows(&policy, bad), "{bad}");
+		}
+	}
+
+	#[test]
+	fn what_the_operator_allows_is_allowed_and_no_more() {
+		let policy = ExitPolicy { allow: vec!["127.0.0.5/32".parse().unwrap()], sources: Vec::new() };
+		assert!(allows(&policy, "127.0.0.5:8080"));
+		assert!(!allows(&policy, "127.0.0.4:8080"));
+	}
+
+	#[test]
+	fn wrong_ranges_are_refused_in_words() {
+		for bad in ["10.0.0.0/33", "x", "10.0.0.0/x"] {
+			assert!(bad.parse::<Range>().is_err(), "{bad}");
+		}
+	}
+}

@@ -1,0 +1,481 @@
+//! The event loop: one thread that owns the sockets, the clock and the disk, and drives the protocol core.
+
+use std::{
+	cell::RefCell,
+	collections::BTreeMap,
+	net::IpAddr,
+	rc::Rc,
+	sync::Arc,
+	time::{Duration, Instant as Clock},
+};
+
+use anyhow::{bail, ensure, Context, Result};
+use tokio::{
+	net::TcpListener,
+	sync::{mpsc, Notify},
+};
+use towpath_primitives::{ChannelId, GenesisHash, NodeId, OverlayAddress};
+use towpath_proto::{
+	agent::{self, Agent, Event, RouterInfo},
+	crypto::{Secrets, SharedCrypto},
+	receipt::Spending,
+	record::Record,
+	settlement::{Head, Limits},
+	time::Instant,
+};
+use tracing::{debug, info, warn};
+
+use crate::{
+	chain::{self, ChainHandle, Client, Command, Router, Update},
+	config::{self, Config},
+	control::{self, Request},
+	crypto::RingCrypto,
+	keys::{self, Keys},
+	metrics::Metrics,
+	policy::ExitPolicy,
+	proxy,
+	spool::Spool,
+	stack::{gateway, payer::Payer, Inbox, Outlet},
+	tun::Tun,
+	udp::Udp,
+};
+
+/// Bytes that a payer grants to a router without a slot: its e0 is its own affair, this is what we try.
+const UNSECURED_GUESS: u128 = config::UNIT / 10;
+/// The newest head is written down when it is so much newer.
+const HEAD_EVERY: u64 = 5;
+/// How long routers are given to take last receipts when the agent stops.
+const LAST_RECEIPTS: Duration = Duration::from_secs(5);
+/// A low deposit is reported, and topped up, at most so often.
+const LOW_PAUSE: Duration = Duration::from_secs(60);
+/// Packets that are taken from the TUN device in one turn.
+const TUN_BATCH: usize = 64;
+
+/// What the loop shares with the tasks beside it, all in one thread.
+pub struct Shared {
+	/// The protocol core.
+	pub agent: RefCell<Agent>,
+	/// Something was put into the agent.
+	pub work: Notify,
+	start: Clock,
+}
+
+impl Shared {
+	/// The agent's time.
+	pub fn now(&self) -> Instant {
+		Instant::from_micros(self.start.elapsed().as_micros() as u64)
+	}
+}
+
+struct Shell {
+	config: Config,
+	shared: Rc<Shared>,
+	udp: Udp,
+	tun: Option<Tun>,
+	spool: Spool,
+	chain: ChainHandle,
+	payer_inbox: Option<Rc<Inbox>>,
+	gateways: BTreeMap<OverlayAddress, Rc<Inbox>>,
+	policy: Option<Rc<ExitPolicy>>,
+	own: OverlayAddress,
+	head_written: u64,
+	low_at: Option<Clock>,
+	metrics: Rc<Metrics>,
+}
+
+/// Runs an agent until it is told to stop.
+pub async fn run(config: Config) -> Result<()> {
+	let keys = Keys::load_or_create(&config.folder)?;
+	let signer = match &config.chain.account {
+		Some(path) => keys::account_from_uri(
+			std::fs::read_to_string(path)
+				.with_context(|| format!("chain.account: cannot read {}", path.display()))?
+				.trim(),
+		)
+		.with_context(|| format!("chain.account: {}", path.display()))?,
+		None => keys.account()?,
+	};
+	let (spool, contents, mut persisted) = Spool::open(&config.folder.join("spool"))?;
+	let records = contents.records();
+	let genesis = genesis(&config).await?;
+	let udp = Udp::bind(config.listen)?;
+	let crypto: SharedCrypto = Arc::new(RingCrypto);
+	let secrets = Secrets { genesis, node_seed: keys.node, noise: keys::random()? };
+	let shared = Rc::new(Shared {
+		agent: RefCell::new(Agent::new(
+			core_config(&config, secrets)?,
+			crypto,
+			&records,
+			keys::random()?,
+			Instant::from_micros(0),
+		)),
+		work: Notify::new(),
+		start: Clock::now(),
+	});
+	let (node, own) = (shared.agent.borrow().node(), shared.agent.borrow().address());
+	let draws = config.router.is_some() && config.chain.draw_rewards;
+	let (chain, mut updates) = chain::start(config.chain.endpoint.clone(), signer, draws.then_some(node));
+	let metrics = Rc::new(Metrics::default());
+	let (requests, mut asked) = mpsc::unbounded_channel();
+	if let Some(address) = config.metrics {
+		let listener =
+			TcpListener::bind(address).await.with_context(|| format!("metrics: cannot listen on {address}"))?;
+		tokio::task::spawn_local(crate::metrics::serve(listener, shared.clone(), metrics.clone()));
+	}
+	let socket = control::listen(&config.folder)?;
+	tokio::task::spawn_local(control::serve(socket, shared.clone(), requests));
+	let tun = config.tun.as_ref().map(|tun| Tun::open(&tun.name, own, tun.ipv4)).transpose()?;
+	let policy = config.router.as_ref().and_then(|router| router.gateway.as_ref()).map(exit_policy).transpose()?;
+	let mut shell = Shell {
+		shared: shared.clone(),
+		tun,
+		spool,
+		chain,
+		payer_inbox: None,
+		gateways: BTreeMap::new(),
+		policy: policy.map(Rc::new),
+		own,
+		head_written: 0,
+		low_at: None,
+		metrics,
+		udp,
+		config,
+	};
+	shell.begin(&keys, &records).await?;
+	info!(%node, address = %own, listen = %shell.udp.address()?, "the agent runs");
+	let mut stop = std::pin::pin!(stop_signal());
+	loop {
+		shell.drain().await?;
+		let now = shared.now();
+		let due = shared.agent.borrow().poll_timeout().map_or(Duration::from_secs(1), |at| at.since(now));
+		tokio::select! {
+			readable = shell.udp.readable() => {
+				readable.context("the mesh's socket failed")?;
+				shell.receive()?;
+			}
+			() = tun_readable(&mut shell.tun, &shared, &shell.config) => {}
+			() = shared.work.notified() => {}
+			ticket = persisted.recv() => {
+				let ticket = ticket.context("the spool's thread ended")?;
+				let ticket = ticket.context("the spool cannot be written (is the disk full?); stopping, so that no money is promised that is not on disk")?;
+				shared.agent.borrow_mut().persisted(ticket, shared.now());
+			}
+			update = updates.recv() => shell.on_update(update.context("the chain's service ended")?)?,
+			request = asked.recv() => shell.on_request(request),
+			() = tokio::time::sleep(due) => {
+				shared.agent.borrow_mut().handle_timeout(shared.now());
+			}
+			() = &mut stop => break,
+		}
+		// Whoever missed a deadline while the sockets were busy catches up.
+		if shared.agent.borrow().poll_timeout().is_some_and(|at| at <= shared.now()) {
+			shared.agent.borrow_mut().handle_timeout(shared.now());
+		}
+	}
+	shell.finish(&mut persisted).await
+}
+
+async fn stop_signal() {
+	use tokio::signal::unix::{signal, SignalKind};
+	let terminate = async {
+		match signal(SignalKind::terminate()) {
+			Ok(mut signal) => drop(signal.recv().await),
+			Err(_) => std::future::pending().await,
+		}
+	};
+	tokio::select! {
+		() = terminate => {}
+		_ = tokio::signal::ctrl_c() => {}
+	}
+}
+
+/// The network's name: from the configuration, from an earlier start, or from the node.
+async fn genesis(config: &Config) -> Result<GenesisHash> {
+	let path = config.folder.join("genesis");
+	let known = match std::fs::read_to_string(&path) {
+		Ok(text) => Some(
+			<[u8; 32]>::try_from(hex::decode(text.trim()).unwrap_or_default())
+				.ok()
+				.with_context(|| format!("{} is damaged; remove it to take the node's word again", path.display()))?,
+		),
+		Err(_) => None,
+	};
+	if let (Some(configured), Some(known)) = (config.chain.genesis, known) {
+		ensure!(
+			configured == known,
+			"chain.genesis is not the network that {} was made for; use another folder",
+			config.folder.display()
+		);
+	}
+	if let Some(genesis) = config.chain.genesis.or(known) {
+		return Ok(genesis);
+	}
+	info!(endpoint = config.chain.endpoint, "asking the node which network this is");
+	for _ in 0..60 {
+		match Client::connect(&config.chain.endpoint).await {
+			Ok(client) => {
+				let genesis = client.genesis().0;
+				std::fs::write(&path, hex::encode(genesis))?;
+				return Ok(genesis);
+			}
+			Err(error) => debug!("{error:#}"),
+		}
+		tokio::time::sleep(Duration::from_secs(1)).await;
+	}
+	bail!("no node answers at {}; start one, or set chain.genesis and chain.endpoint", config.chain.endpoint)
+}
+
+fn exit_policy(gateway: &config::Gateway) -> Result<ExitPolicy> {
+	let allow = gateway.allow.iter().map(|range| range.parse()).collect::<Result<_>>()?;
+	Ok(ExitPolicy { allow, sources: gateway.source.clone() })
+}
+
+fn core_config(config: &Config, secrets: Secrets) -> Result<agent::Config> {
+	let defaults = config::Router::default();
+	let router = config.router.as_ref().unwrap_or(&defaults);
+	let payer = config.payer.as_ref();
+	Ok(agent::Config {
+		secrets,
+		price: if config.router.is_some() { config::price(router.price)? } else { 0 },
+		transit: config.router.is_some(),
+		limits: Limits { unsecured: router.unsecured, unsecured_total: router.unsecured_total },
+		loss_allowance: (router.loss_allowance * 100.0) as u16,
+		free_rate: router.free_rate,
+		max_price: payer.map_or(Ok(0), |payer| config::price(payer.max_price))?,
+		max_path_price: payer.map_or(Ok(0), |payer| config::price(payer.max_path_price))?,
+	})
+}
+
+async fn tun_readable(tun: &mut Option<Tun>, shared: &Rc<Shared>, config: &Config) {
+	let Some(tun) = tun else { return std::future::pending().await };
+	let gateway = config.payer.as_ref().map(|payer| payer.gateway.overlay_address());
+	match tun.receive().await {
+		Ok(packet) => forward_local(shared, gateway, packet),
+		Err(error) => {
+			warn!("the TUN device cannot be read: {error}");
+			return tokio::time::sleep(Duration::from_secs(1)).await;
+		}
+	}
+	for _ in 0..TUN_BATCH {
+		let Some(packet) = tun.try_receive() else { return };
+		forward_local(shared, gateway, packet);
+	}
+}
+
+/// A packet of this machine: to an overlay address's owner, or out by the gateway.
+fn forward_local(shared: &Rc<Shared>, gateway: Option<OverlayAddress>, packet: &[u8]) {
+	let Some(ends) = crate::stack::endpoints(packet) else { return };
+	let overlay = match ends.to.ip() {
+		IpAddr::V6(to) if to.octets()[0] == OverlayAddress::FIRST_BYTE => Some(OverlayAddress(to.octets())),
+		IpAddr::V6(to) if to.is_multicast() || to.is_unicast_link_local() => None,
+		IpAddr::V4(to) if to.is_multicast() || to.is_broadcast() => None,
+		_ => gateway,
+	};
+	if let Some(to) = overlay {
+		let now = shared.now();
+		shared.agent.borrow_mut().send_packet(to, packet, now);
+	}
+}
+
+impl Shell {
+	async fn begin(&mut self, keys: &Keys, records: &[Record]) -> Result<()> {
+		let now = self.shared.now();
+		for peer in &self.config.peers {
+			self.shared.agent.borrow_mut().dial(*peer, now);
+		}
+		if let Some(payer) = &self.config.payer {
+			if let Some(channel) = payer.channel {
+				let spending =
+					Spending { channel, receipt_seed: keys.receipts, limit: payer.limit, unsecured: UNSECURED_GUESS };
+				self.shared.agent.borrow_mut().set_spending(spending, records, now);
+			}
+			if let Some(proxy) = &self.config.proxy {
+				let listener = TcpListener::bind(proxy.listen)
+					.await
+					.with_context(|| format!("proxy.listen: cannot listen on {}", proxy.listen))?;
+				let gateway = payer.gateway.overlay_address();
+				let outlet = Outlet::new(self.shared.clone(), gateway);
+				let (stack, inbox) = Payer::start(self.own, gateway, outlet);
+				self.payer_inbox = Some(inbox);
+				tokio::task::spawn_local(async move {
+					if let Err(error) = proxy::serve(listener, stack).await {
+						warn!("{error:#}");
+					}
+				});
+			}
+		}
+		Ok(())
+	}
+
+	/// Sends and does everything that the agent wants.
+	async fn drain(&mut self) -> Result<()> {
+		loop {
+			let transmit = self.shared.agent.borrow_mut().poll_transmit();
+			if let Some(transmit) = transmit {
+				self.udp.send(transmit.to, transmit.segment, &transmit.bytes).await;
+				continue;
+			}
+			let event = self.shared.agent.borrow_mut().poll_event();
+			match event {
+				Some(event) => self.on_event(event),
+				None => break,
+			}
+		}
+		let stacks = self.payer_inbox.iter().chain(self.gateways.values());
+		stacks.filter(|inbox| inbox.is_blocked()).for_each(|inbox| inbox.wake());
+		Ok(())
+	}
+
+	fn receive(&mut self) -> Result<()> {
+		let (shared, now) = (&self.shared, self.shared.now());
+		let mut agent = shared.agent.borrow_mut();
+		let received = self.udp.receive(|from, datagram| agent.handle_datagram(from, datagram, now));
+		received.context("the mesh's socket failed")
+	}
+
+	fn on_event(&mut self, event: Event) {
+		match event {
+			Event::Deliver { from, packet } => self.deliver(from, packet),
+			Event::Persist { ticket, record } => self.spool.append(ticket, record),
+			Event::Claim(receipt) => {
+				let owed = config::show_tow(receipt.receipt.owed);
+				info!(channel = receipt.receipt.channel, owed, "claiming");
+				self.metrics.claims.inc();
+				self.chain.send(Command::Claim(receipt));
+			}
+			Event::WatchChannel(channel) => self.chain.send(Command::Watch(channel)),
+			Event::LinkUp(peer) => info!(%peer, "link up"),
+			Event::LinkDown(peer) => info!(%peer, "link down"),
+			Event::CircuitUp { destination, path } => {
+				info!(%destination, routers = path.len(), first = ?path.first(), "circuit up")
+			}
+			Event::CircuitDown { destination, why } => info!(%destination, why, "circuit down"),
+			Event::Exhausted(channel) => self.low(channel, true),
+		}
+	}
+
+	fn deliver(&mut self, from: OverlayAddress, packet: Vec<u8>) {
+		let Some(ends) = crate::stack::endpoints(&packet) else { return };
+		let to_us = ends.to.ip() == IpAddr::V6(self.own.to_ipv6());
+		if let Some(inbox) = self.payer_inbox.as_ref().filter(|_| self.is_our_gateway(&from)) {
+			inbox.push(packet);
+			return;
+		}
+		let for_names = to_us && ends.to.port() == 53;
+		match (&self.tun, &self.policy) {
+			(Some(tun), _) if to_us && !(for_names && self.policy.is_some()) => tun.send(&packet),
+			(_, Some(policy)) => {
+				let (shared, own, policy) = (&self.shared, self.own, policy.clone());
+				let inbox = self
+					.gateways
+					.entry(from)
+					.or_insert_with(|| gateway::start(own, from, Outlet::new(shared.clone(), from), policy));
+				inbox.push(packet);
+			}
+			(Some(tun), None) if self.is_our_gateway(&from) => tun.send(&packet),
+			_ => {}
+		}
+	}
+
+	fn is_our_gateway(&self, from: &OverlayAddress) -> bool {
+		self.config.payer.as_ref().is_some_and(|payer| payer.gateway.overlay_address() == *from)
+	}
+
+	fn on_update(&mut self, update: Update) -> Result<()> {
+		let now = self.shared.now();
+		let mut agent = self.shared.agent.borrow_mut();
+		match update {
+			Update::Connected(genesis) => {
+				self.metrics.chain_up.set(1);
+				info!(?genesis, "the node answers");
+			}
+			Update::Lost(why) => {
+				if self.metrics.chain_up.set(0) == 1 {
+					warn!("the node does not answer ({why}); going on with what is known, and trying again");
+				}
+			}
+			Update::Head(number) => {
+				self.metrics.head.set(number as i64);
+				agent.handle_head(Head { number }, now);
+				if number >= self.head_written + HEAD_EVERY {
+					self.head_written = number;
+					agent.note(Record::Head(number));
+				}
+			}
+			Update::Registry(routers) => agent.set_registry(registry(&routers), now),
+			Update::Channel(id, view) => {
+				let paying = self.config.payer.as_ref().and_then(|payer| payer.channel) == Some(id);
+				if paying && view.is_none() {
+					warn!(channel = id, "this channel is not on the chain (yet, or any more)");
+				}
+				agent.handle_channel(id, view, now);
+				drop(agent);
+				if paying {
+					self.low(id, false);
+				}
+			}
+		}
+		Ok(())
+	}
+
+	/// Warns of a low deposit, and tops it up if that is configured.
+	fn low(&mut self, channel: ChannelId, exhausted: bool) {
+		let Some(payer) = &self.config.payer else { return };
+		let Some((_, _, left)) = self.shared.agent.borrow().status().purse else { return };
+		if !exhausted && (left >= payer.low || payer.low == 0) {
+			return;
+		}
+		if self.low_at.is_some_and(|at| at.elapsed() < LOW_PAUSE) {
+			return;
+		}
+		self.low_at = Some(Clock::now());
+		warn!(channel, left = config::show_tow(left), "the channel's deposit or the spending limit is low");
+		if payer.top_up > 0 {
+			self.chain.send(Command::TopUp(channel, payer.top_up));
+		}
+	}
+
+	fn on_request(&mut self, request: Option<Request>) {
+		let now = self.shared.now();
+		let mut agent = self.shared.agent.borrow_mut();
+		match request {
+			Some(Request::Finish) => agent.finish_paying(now),
+			Some(Request::Claim) => agent.claim_all(now),
+			Some(Request::Status) | None => {}
+		}
+	}
+
+	/// Signs last receipts, waits until routers and disk have them, and ends.
+	async fn finish(mut self, persisted: &mut mpsc::UnboundedReceiver<Result<u64>>) -> Result<()> {
+		info!("stopping: signing last receipts");
+		let shared = self.shared.clone();
+		shared.agent.borrow_mut().finish_paying(shared.now());
+		let end = Clock::now() + LAST_RECEIPTS;
+		while Clock::now() < end && !shared.agent.borrow().is_settled() {
+			self.drain().await?;
+			tokio::select! {
+				readable = self.udp.readable() => {
+					readable?;
+					self.receive()?;
+				}
+				ticket = persisted.recv() => {
+					shared.agent.borrow_mut().persisted(ticket.context("the spool's thread ended")??, shared.now());
+				}
+				() = tokio::time::sleep(Duration::from_millis(50)) => {
+					shared.agent.borrow_mut().handle_timeout(shared.now());
+				}
+			}
+		}
+		self.drain().await?;
+		info!("stopped");
+		Ok(())
+	}
+}
+
+fn registry(routers: &[Router]) -> BTreeMap<NodeId, RouterInfo> {
+	let info = |router: &Router| RouterInfo {
+		price: router.profile.price,
+		active: router.status == towpath_primitives::RouterStatus::Active,
+	};
+	routers.iter().map(|router| (router.node, info(router))).collect()
+}

@@ -1,0 +1,161 @@
+//! One connection: an operating-system socket on one side, a socket of the stack on the other, and no buffer between them.
+
+use std::{
+	io::ErrorKind,
+	pin::Pin,
+	task::{Context, Poll},
+};
+
+use smoltcp::{iface::SocketHandle, socket::tcp};
+use tokio::{io::AsyncWrite, net::TcpStream, sync::oneshot};
+
+/// What one attempt to move bytes did.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Step {
+	pub(super) moved: bool,
+	pub(super) done: bool,
+}
+
+/// A connection that waits for the other side's word.
+pub(super) struct Opening {
+	/// Written to the application when the other side accepts, before anything else.
+	pub(super) greeting: Vec<u8>,
+	/// Gets the stream back when it does not.
+	pub(super) refused: oneshot::Sender<TcpStream>,
+}
+
+/// A connection.
+pub(super) struct Conn {
+	handle: SocketHandle,
+	stream: Option<TcpStream>,
+	opening: Option<Opening>,
+	greeting: Vec<u8>,
+	/// The application has sent everything.
+	ended: bool,
+	/// The application was told that nothing more comes.
+	shut: bool,
+}
+
+/// The application's socket is broken.
+struct Broken;
+
+impl Conn {
+	pub(super) fn new(handle: SocketHandle, stream: TcpStream, opening: Option<Opening>) -> Self {
+		Self { handle, stream: Some(stream), opening, greeting: Vec::new(), ended: false, shut: false }
+	}
+
+	pub(super) fn handle(&self) -> SocketHandle {
+		self.handle
+	}
+
+	/// Moves what can be moved, and asks to be woken when more can.
+	pub(super) fn pump(&mut self, socket: &mut tcp::Socket<'_>, cx: &mut Context<'_>) -> Step {
+		let mut step = Step::default();
+		if self.opening.is_some() && !self.open(socket, &mut step) {
+			return step;
+		}
+		let Some(stream) = &mut self.stream else { return Step { done: true, ..step } };
+		let moved = greet(stream, &mut self.greeting, cx)
+			.and_then(|()| from_application(stream, &mut self.ended, socket, cx, &mut step))
+			.and_then(|()| match self.greeting.is_empty() {
+				true => to_application(stream, &mut self.shut, socket, cx, &mut step),
+				false => Ok(()),
+			});
+		if moved.is_err() && socket.is_open() {
+			socket.abort();
+			(self.ended, self.shut, step.moved) = (true, true, true);
+		}
+		// An aborted connection has still to send its reset; an ended one may hold bytes that were not read.
+		let over = socket.state() == tcp::State::Closed && socket.remote_endpoint().is_none();
+		step.done = (over || socket.state() == tcp::State::TimeWait) && (!socket.can_recv() || self.shut);
+		step
+	}
+
+	/// Whether the other side has accepted.
+	fn open(&mut self, socket: &tcp::Socket<'_>, step: &mut Step) -> bool {
+		match socket.state() {
+			tcp::State::SynSent | tcp::State::SynReceived | tcp::State::Listen => false,
+			tcp::State::Closed => {
+				if let (Some(opening), Some(stream)) = (self.opening.take(), self.stream.take()) {
+					let _ = opening.refused.send(stream);
+				}
+				step.done = true;
+				false
+			}
+			_ => {
+				self.greeting = self.opening.take().map_or(Vec::new(), |opening| opening.greeting);
+				true
+			}
+		}
+	}
+}
+
+fn greet(stream: &mut TcpStream, greeting: &mut Vec<u8>, cx: &mut Context<'_>) -> Result<(), Broken> {
+	while !greeting.is_empty() {
+		if stream.poll_write_ready(cx).is_pending() {
+			return Ok(());
+		}
+		match stream.try_write(greeting) {
+			Ok(count) => drop(greeting.drain(..count)),
+			Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+			Err(_) => return Err(Broken),
+		}
+	}
+	Ok(())
+}
+
+fn from_application(
+	stream: &mut TcpStream,
+	ended: &mut bool,
+	socket: &mut tcp::Socket<'_>,
+	cx: &mut Context<'_>,
+	step: &mut Step,
+) -> Result<(), Broken> {
+	while !*ended && socket.can_send() {
+		if stream.poll_read_ready(cx).is_pending() {
+			return Ok(());
+		}
+		let read = socket.send(|buffer| match stream.try_read(buffer) {
+			Ok(0) => {
+				*ended = true;
+				(0, Ok(0))
+			}
+			Ok(count) => (count, Ok(count)),
+			Err(error) if error.kind() == ErrorKind::WouldBlock => (0, Ok(0)),
+			Err(_) => (0, Err(Broken)),
+		});
+		step.moved |= read.unwrap_or(Err(Broken))? > 0;
+		if *ended {
+			socket.close();
+			step.moved = true;
+		}
+	}
+	Ok(())
+}
+
+fn to_application(
+	stream: &mut TcpStream,
+	shut: &mut bool,
+	socket: &mut tcp::Socket<'_>,
+	cx: &mut Context<'_>,
+	step: &mut Step,
+) -> Result<(), Broken> {
+	while socket.can_recv() {
+		if stream.poll_write_ready(cx).is_pending() {
+			return Ok(());
+		}
+		let written = socket.recv(|buffer| match stream.try_write(buffer) {
+			Ok(count) => (count, Ok(count)),
+			Err(error) if error.kind() == ErrorKind::WouldBlock => (0, Ok(0)),
+			Err(_) => (0, Err(Broken)),
+		});
+		step.moved |= written.unwrap_or(Err(Broken))? > 0;
+	}
+	let waiting = matches!(socket.state(), tcp::State::Listen | tcp::State::SynSent | tcp::State::SynReceived);
+	if !*shut && !waiting && !socket.may_recv() {
+		if let Poll::Ready(_) = Pin::new(stream).poll_shutdown(cx) {
+			(*shut, step.moved) = (true, true);
+		}
+	}
+	Ok(())
+}

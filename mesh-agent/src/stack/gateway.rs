@@ -1,0 +1,257 @@
+//! The gateway's side: packets of one payer, to any address, become connections and datagrams of this machine.
+//!
+//! A connection's first packet is held back until the outside has accepted; then a socket listens on exactly that address
+//! and port, and the packet is let in. Whatever the outside refuses, the stack refuses with a reset.
+
+use std::{
+	collections::{HashMap, VecDeque},
+	future::{poll_fn, Future},
+	io::Result as IoResult,
+	net::{IpAddr, SocketAddr},
+	pin::{pin, Pin},
+	rc::Rc,
+	task::{Context, Poll},
+	time::{Duration, Instant},
+};
+
+use smoltcp::socket::tcp;
+use tokio::{
+	io::ReadBuf,
+	net::{TcpSocket, TcpStream, UdpSocket},
+};
+use towpath_primitives::OverlayAddress;
+
+use super::{
+	conn::Conn,
+	device::{Inbox, Outlet, Wire},
+	dns,
+	ip::{self, Endpoints, Transport},
+	Stack, GATEWAY_V4, MAX_CONNECTIONS,
+};
+use crate::policy::ExitPolicy;
+
+/// A datagram flow that was silent for so long is forgotten.
+const FLOW_IDLE: Duration = Duration::from_secs(60);
+/// Most datagram flows of one payer.
+const MAX_FLOWS: usize = 256;
+/// Most connections that are being made for one payer.
+const MAX_DIALS: usize = 64;
+const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
+
+type Boxed<T> = Pin<Box<dyn Future<Output = T>>>;
+
+struct Flow {
+	socket: UdpSocket,
+	used: Instant,
+}
+
+struct Gateway {
+	stack: Stack,
+	policy: Rc<ExitPolicy>,
+	own: OverlayAddress,
+	peer: OverlayAddress,
+	dials: Vec<(Endpoints, Vec<u8>, Boxed<Option<TcpStream>>)>,
+	flows: HashMap<(SocketAddr, SocketAddr), Flow>,
+	answers: Vec<Boxed<Option<Vec<u8>>>>,
+	ready: VecDeque<Vec<u8>>,
+}
+
+/// Starts a gateway for one payer. Its packets go into the inbox that comes back.
+pub fn start(own: OverlayAddress, peer: OverlayAddress, outlet: Outlet, policy: Rc<ExitPolicy>) -> Rc<Inbox> {
+	let inbox = Rc::new(Inbox::default());
+	let wire = Wire::new(inbox.clone(), outlet);
+	let gateway = Gateway {
+		stack: Stack::new(wire, own.0, GATEWAY_V4, true),
+		policy,
+		own,
+		peer,
+		dials: Vec::new(),
+		flows: HashMap::new(),
+		answers: Vec::new(),
+		ready: VecDeque::new(),
+	};
+	tokio::task::spawn_local(run(gateway));
+	inbox
+}
+
+async fn run(mut gateway: Gateway) {
+	loop {
+		let pause = gateway.stack.next().unwrap_or(FLOW_IDLE).min(FLOW_IDLE);
+		let mut sleep = pin!(tokio::time::sleep(pause));
+		poll_fn(|cx| {
+			gateway.stack.wire.inbox.clone().listen(cx.waker());
+			let mut woken = false;
+			while let Some(packet) = gateway.stack.wire.inbox.pop() {
+				woken = true;
+				gateway.admit(packet);
+			}
+			woken |= gateway.poll_dials(cx) | gateway.poll_flows(cx) | gateway.poll_answers(cx);
+			gateway.stack.turn(cx);
+			match woken {
+				true => Poll::Ready(()),
+				false => sleep.as_mut().poll(cx),
+			}
+		})
+		.await;
+		gateway.flows.retain(|_, flow| flow.used.elapsed() < FLOW_IDLE);
+	}
+}
+
+impl Gateway {
+	fn admit(&mut self, packet: Vec<u8>) {
+		let Some(ends) = ip::endpoints(&packet) else { return };
+		// The circuit has proven who sends; an address of somebody else's is not let out.
+		let honest = match ends.from.ip() {
+			IpAddr::V6(from) => from == self.peer.to_ipv6(),
+			IpAddr::V4(_) => true,
+		};
+		if !honest {
+			return;
+		}
+		let to_us = ends.to.ip() == IpAddr::V6(self.own.to_ipv6());
+		match ends.transport {
+			Transport::Udp if to_us && ends.to.port() == dns::PORT => self.ask(ends, &packet),
+			Transport::Udp if !to_us => self.datagram(ends, &packet),
+			Transport::Tcp { opens: true } if !to_us => self.dial(ends, packet),
+			_ => self.stack.wire.admitted.push_back(packet),
+		}
+	}
+
+	fn dial(&mut self, ends: Endpoints, packet: Vec<u8>) {
+		let same = |other: &Endpoints| other.from == ends.from && other.to == ends.to;
+		if self.dials.iter().any(|(other, _, _)| same(other)) {
+			return;
+		}
+		let known = self.stack.conns.iter().any(|conn| {
+			let socket = self.stack.sockets.get::<tcp::Socket>(conn.handle());
+			socket.remote_endpoint() == Some(ends.from.into()) && socket.local_endpoint() == Some(ends.to.into())
+		});
+		let full = self.dials.len() >= MAX_DIALS || self.stack.conns.len() >= MAX_CONNECTIONS;
+		if known || full || !self.policy.allows(ends.to) {
+			// A known connection's packet is its own affair; for the others the stack answers with a reset.
+			self.stack.wire.admitted.push_back(packet);
+			return;
+		}
+		let policy = self.policy.clone();
+		let dial = async move {
+			let socket = outside(&policy, ends.to).ok()?;
+			tokio::time::timeout(DIAL_TIMEOUT, socket.connect(ends.to)).await.ok()?.ok()
+		};
+		self.dials.push((ends, packet, Box::pin(dial)));
+	}
+
+	fn poll_dials(&mut self, cx: &mut Context<'_>) -> bool {
+		let mut done = Vec::new();
+		let mut index = 0;
+		while index < self.dials.len() {
+			match self.dials[index].2.as_mut().poll(cx) {
+				Poll::Ready(stream) => {
+					let (ends, packet, _) = self.dials.swap_remove(index);
+					done.push((ends, packet, stream));
+				}
+				Poll::Pending => index += 1,
+			}
+		}
+		let any = !done.is_empty();
+		for (ends, packet, stream) in done {
+			if let Some(stream) = stream {
+				let _ = stream.set_nodelay(true);
+				let handle = self.stack.tcp_socket();
+				let socket = self.stack.sockets.get_mut::<tcp::Socket>(handle);
+				match socket.listen(ends.to) {
+					Ok(()) => self.stack.conns.push(Conn::new(handle, stream, None)),
+					Err(_) => {
+						self.stack.sockets.remove(handle);
+					}
+				}
+			}
+			self.stack.wire.admitted.push_back(packet);
+			// One at a time, so that the packet meets the socket that was made for it.
+			let now = self.stack.now();
+			self.stack.iface.poll(now, &mut self.stack.wire, &mut self.stack.sockets);
+		}
+		any
+	}
+
+	fn datagram(&mut self, ends: Endpoints, packet: &[u8]) {
+		let Some(payload) = ip::udp_payload(packet) else { return };
+		let key = (ends.from, ends.to);
+		if !self.flows.contains_key(&key) {
+			if self.flows.len() >= MAX_FLOWS || !self.policy.allows(ends.to) {
+				return;
+			}
+			let Ok(socket) = outside_udp(&self.policy, ends.to) else { return };
+			self.flows.insert(key, Flow { socket, used: Instant::now() });
+		}
+		if let Some(flow) = self.flows.get_mut(&key) {
+			flow.used = Instant::now();
+			// A full socket loses datagrams, as any network does.
+			let _ = flow.socket.try_send(payload);
+		}
+	}
+
+	fn poll_flows(&mut self, cx: &mut Context<'_>) -> bool {
+		let mut bytes = [0; 2048];
+		for ((inside, outside), flow) in &mut self.flows {
+			loop {
+				let mut buffer = ReadBuf::new(&mut bytes);
+				match flow.socket.poll_recv(cx, &mut buffer) {
+					Poll::Ready(Ok(())) => {
+						flow.used = Instant::now();
+						self.ready.extend(ip::udp_packet(*outside, *inside, buffer.filled()));
+					}
+					Poll::Ready(Err(_)) | Poll::Pending => break,
+				}
+			}
+		}
+		let any = !self.ready.is_empty();
+		for packet in self.ready.drain(..).filter(|packet| packet.len() <= super::MTU) {
+			self.stack.wire.outlet.send(&packet);
+		}
+		any
+	}
+
+	fn ask(&mut self, ends: Endpoints, packet: &[u8]) {
+		let question = ip::udp_payload(packet).and_then(dns::question);
+		let Some((message, name, kind)) = question else { return };
+		if self.answers.len() >= MAX_DIALS {
+			return;
+		}
+		let policy = self.policy.clone();
+		self.answers.push(Box::pin(async move {
+			let found = policy.resolve(&name).await;
+			ip::udp_packet(ends.to, ends.from, &dns::answer(&message, found, kind)?)
+		}));
+	}
+
+	fn poll_answers(&mut self, cx: &mut Context<'_>) -> bool {
+		let outlet = self.stack.wire.outlet.clone();
+		let before = self.answers.len();
+		self.answers.retain_mut(|answer| match answer.as_mut().poll(cx) {
+			Poll::Ready(packet) => {
+				if let Some(packet) = packet {
+					outlet.send(&packet);
+				}
+				false
+			}
+			Poll::Pending => true,
+		});
+		before != self.answers.len()
+	}
+}
+
+fn outside(policy: &ExitPolicy, to: SocketAddr) -> IoResult<TcpSocket> {
+	let socket = if to.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+	if let Some(from) = policy.source(to) {
+		socket.bind(SocketAddr::new(from, 0))?;
+	}
+	Ok(socket)
+}
+
+fn outside_udp(policy: &ExitPolicy, to: SocketAddr) -> IoResult<UdpSocket> {
+	let any: IpAddr = if to.is_ipv4() { [0; 4].into() } else { [0u8; 16].into() };
+	let socket = std::net::UdpSocket::bind(SocketAddr::new(policy.source(to).unwrap_or(any), 0))?;
+	socket.set_nonblocking(true)?;
+	socket.connect(to)?;
+	UdpSocket::from_std(socket)
+}

@@ -1,0 +1,176 @@
+//! The payer's side: connections that the proxy accepted enter the mesh here.
+
+use std::{
+	cell::RefCell,
+	collections::VecDeque,
+	future::{poll_fn, Future},
+	net::{IpAddr, SocketAddr},
+	pin::pin,
+	rc::Rc,
+	task::Poll,
+	time::Duration,
+};
+
+use smoltcp::{
+	socket::tcp,
+	wire::{IpAddress, IpEndpoint},
+};
+use tokio::{net::TcpStream, sync::oneshot};
+use towpath_primitives::OverlayAddress;
+
+use super::{
+	conn::{Conn, Opening},
+	device::{Inbox, Outlet, Wire},
+	dns, ip, Stack, MAX_CONNECTIONS, PAYER_V4,
+};
+
+/// A name that is not resolved after this is asked for again, and then given up.
+const DNS_TIMEOUT: Duration = Duration::from_secs(3);
+const DNS_TRIES: u32 = 3;
+const FIRST_PORT: u16 = 20_000;
+
+struct Wish {
+	stream: TcpStream,
+	to: SocketAddr,
+	opening: Opening,
+}
+
+/// What the proxy hands over.
+#[derive(Default)]
+struct Desk {
+	wishes: RefCell<VecDeque<Wish>>,
+	questions: RefCell<Vec<(u16, oneshot::Sender<Vec<u8>>)>>,
+	next: RefCell<u16>,
+}
+
+/// The payer's stack, as the proxy sees it.
+#[derive(Clone)]
+pub struct Payer {
+	desk: Rc<Desk>,
+	inbox: Rc<Inbox>,
+	outlet: Outlet,
+	own: OverlayAddress,
+	gateway: OverlayAddress,
+}
+
+impl Payer {
+	/// Starts a stack whose packets go to `gateway`. Packets from there go into the inbox that comes back.
+	pub fn start(own: OverlayAddress, gateway: OverlayAddress, outlet: Outlet) -> (Self, Rc<Inbox>) {
+		let inbox = Rc::new(Inbox::default());
+		let desk = Rc::new(Desk::default());
+		let wire = Wire::new(inbox.clone(), outlet.clone());
+		let stack = Stack::new(wire, own.0, PAYER_V4, false);
+		tokio::task::spawn_local(run(stack, desk.clone(), own));
+		(Self { desk, inbox: inbox.clone(), outlet, own, gateway }, inbox)
+	}
+
+	/// Connects an accepted stream to a destination beyond the gateway. If it accepts, the application is sent `greeting` and
+	/// then what comes; if not, the stream comes back.
+	pub fn connect(&self, stream: TcpStream, to: SocketAddr, greeting: &[u8]) -> oneshot::Receiver<TcpStream> {
+		let (refused, answer) = oneshot::channel();
+		let opening = Opening { greeting: greeting.to_vec(), refused };
+		self.desk.wishes.borrow_mut().push_back(Wish { stream, to, opening });
+		self.inbox.wake();
+		answer
+	}
+
+	/// Has the gateway resolve a name.
+	pub async fn resolve(&self, name: &str) -> anyhow::Result<Vec<IpAddr>> {
+		let mut found = Vec::new();
+		for kind in [dns::Kind::V4, dns::Kind::V6] {
+			found.extend(self.ask(name, kind).await?);
+		}
+		anyhow::ensure!(!found.is_empty(), "the gateway knows no address of {name}");
+		Ok(found)
+	}
+
+	async fn ask(&self, name: &str, kind: dns::Kind) -> anyhow::Result<Vec<IpAddr>> {
+		for _ in 0..DNS_TRIES {
+			let port = {
+				let mut next = self.desk.next.borrow_mut();
+				*next = next.wrapping_add(1) % 10_000;
+				*next + 40_000
+			};
+			let query = dns::query(port, name, kind)?;
+			let (sender, answer) = oneshot::channel();
+			self.desk.questions.borrow_mut().push((port, sender));
+			let from = SocketAddr::new(IpAddr::V6(self.own.to_ipv6()), port);
+			let to = SocketAddr::new(IpAddr::V6(self.gateway.to_ipv6()), dns::PORT);
+			if let Some(packet) = ip::udp_packet(from, to, &query) {
+				self.outlet.send(&packet);
+			}
+			let answer = tokio::time::timeout(DNS_TIMEOUT, answer).await;
+			self.desk.questions.borrow_mut().retain(|(waiting, _)| *waiting != port);
+			if let Ok(Ok(answer)) = answer {
+				return dns::addresses(port, &answer);
+			}
+		}
+		anyhow::bail!("the gateway does not answer questions for names")
+	}
+}
+
+async fn run(mut stack: Stack, desk: Rc<Desk>, own: OverlayAddress) {
+	let mut port = FIRST_PORT;
+	loop {
+		let pause = stack.next().unwrap_or(Duration::from_secs(60));
+		let mut sleep = pin!(tokio::time::sleep(pause));
+		poll_fn(|cx| {
+			stack.wire.inbox.clone().listen(cx.waker());
+			let mut woken = false;
+			while let Some(packet) = stack.wire.inbox.pop() {
+				woken = true;
+				if !answer(&desk, &packet) {
+					stack.wire.admitted.push_back(packet);
+				}
+			}
+			let wishes: Vec<_> = desk.wishes.borrow_mut().drain(..).collect();
+			for wish in wishes {
+				woken = true;
+				begin(&mut stack, wish, own, &mut port);
+			}
+			stack.turn(cx);
+			match woken {
+				true => Poll::Ready(()),
+				false => sleep.as_mut().poll(cx),
+			}
+		})
+		.await;
+	}
+}
+
+/// Whether the packet was an answer to a question for a name.
+fn answer(desk: &Desk, packet: &[u8]) -> bool {
+	let Some(ends) = ip::endpoints(packet) else { return false };
+	if ends.transport != ip::Transport::Udp || ends.from.port() != dns::PORT {
+		return false;
+	}
+	let mut questions = desk.questions.borrow_mut();
+	let Some(at) = questions.iter().position(|(port, _)| *port == ends.to.port()) else { return true };
+	let (_, sender) = questions.swap_remove(at);
+	if let Some(payload) = ip::udp_payload(packet) {
+		let _ = sender.send(payload.to_vec());
+	}
+	true
+}
+
+fn begin(stack: &mut Stack, wish: Wish, own: OverlayAddress, port: &mut u16) {
+	if stack.conns.len() >= MAX_CONNECTIONS {
+		let _ = wish.opening.refused.send(wish.stream);
+		return;
+	}
+	*port = if *port >= 39_999 { FIRST_PORT } else { *port + 1 };
+	let local: IpAddress = match wish.to {
+		SocketAddr::V4(_) => IpAddress::Ipv4(PAYER_V4),
+		SocketAddr::V6(_) => IpAddress::Ipv6(own.to_ipv6()),
+	};
+	let handle = stack.tcp_socket();
+	let socket = stack.sockets.get_mut::<tcp::Socket>(handle);
+	let remote = IpEndpoint::from(wish.to);
+	match socket.connect(stack.iface.context(), remote, (local, *port)) {
+		Ok(()) => stack.conns.push(Conn::new(handle, wish.stream, Some(wish.opening))),
+		Err(_) => {
+			stack.sockets.remove(handle);
+			let _ = wish.opening.refused.send(wish.stream);
+		}
+	}
+}
