@@ -28,13 +28,21 @@ bootstrap: ## Install system packages and the WASM target
 build: bootstrap ## Build the node, the runtime and all tests
 	@if [ ! -e "$(CARGO_TARGET_DIR)/debug/towpath-node" ]; then \
 		echo "First build: about 800 crates and the WASM runtime, 25 to 45 minutes on two cores. Cargo shows its progress." >&2; fi
-	@$(toolchain); cargo build --locked --workspace --all-targets
+	@$(toolchain); cargo build --locked --workspace --all-targets 1>&2
 
 .PHONY: test
 test: build $(ledger_tool) ## Check formatting, run all tests and a live network of four validators
 	@$(toolchain); cargo fmt --all --check
 	@cd scripts/ledger && npm test --silent
 	@$(toolchain); cargo test --locked --workspace
+
+.PHONY: demo
+demo: build ## Run a network here: real traffic for real money, ending with the ledger (DEMO_ARGS="--once --output json")
+	@"$(CARGO_TARGET_DIR)/debug/mesh-agent" dev $(DEMO_ARGS)
+
+.PHONY: paid-goodput
+paid-goodput: build ## Compare paid circuits with free ones in virtual time, in every promised scenario, and print the table
+	@"$(CARGO_TARGET_DIR)/debug/towpath-sim" paid-goodput
 
 .PHONY: check-benchmarks
 check-benchmarks: bootstrap ## Run every benchmark of the pallets once, as a test (builds FRAME a second time)

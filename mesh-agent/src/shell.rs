@@ -369,7 +369,7 @@ impl Shell {
 				let inbox = self
 					.gateways
 					.entry(from)
-					.or_insert_with(|| gateway::start(own, from, Outlet::new(shared.clone(), from), policy));
+					.or_insert_with(|| gateway::start(own, from, Outlet::answering(shared.clone(), from), policy));
 				inbox.push(packet);
 			}
 			(Some(tun), None) if self.is_our_gateway(&from) => tun.send(&packet),

@@ -86,6 +86,8 @@ pub struct Net {
 	queue: BinaryHeap<Reverse<(Instant, u64, usize)>>,
 	pending: BTreeMap<usize, What>,
 	order: u64,
+	/// Ticks that are under way: one for each instant is enough.
+	ticks: BTreeSet<Instant>,
 	registry: BTreeMap<NodeId, RouterInfo>,
 }
 
@@ -104,6 +106,7 @@ impl Net {
 			queue: BinaryHeap::new(),
 			pending: BTreeMap::new(),
 			order: 0,
+			ticks: BTreeSet::new(),
 			registry: BTreeMap::new(),
 		};
 		net.at(net.now, What::Block);
@@ -258,7 +261,10 @@ impl Net {
 
 	/// Wants [`Self::step`] to return at this time.
 	pub fn tick_at(&mut self, at: Instant) {
-		self.at(at.max(self.now), What::Tick);
+		let at = at.max(self.now);
+		if self.ticks.insert(at) {
+			self.at(at, What::Tick);
+		}
 	}
 
 	fn at(&mut self, at: Instant, what: What) {
@@ -293,7 +299,10 @@ impl Net {
 		self.now = self.now.max(at);
 		let now = self.now;
 		match what {
-			What::Tick => return true,
+			What::Tick => {
+				self.ticks.remove(&at);
+				return true;
+			}
 			What::Datagram { to, from, mut bytes } => {
 				if let Some(agent) = &mut self.slots[to].agent {
 					agent.handle_datagram(address(from), &mut bytes, now);

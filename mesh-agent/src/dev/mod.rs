@@ -25,7 +25,7 @@ pub enum Output {
 /// What the network should look like.
 #[derive(Args, Clone, Debug)]
 pub struct Options {
-	/// End by itself when the era of the claims has closed and its rewards are drawn.
+	/// End by itself after the ledger, instead of going on until Ctrl-C.
 	#[arg(long)]
 	pub once: bool,
 	/// How to show the ledger.

@@ -170,10 +170,14 @@ impl Network {
 		format!("http://{ORIGIN}:{}/", self.origin_port)
 	}
 
+	/// Where a router's node listens.
+	pub fn rpc_url(&self, index: usize) -> String {
+		format!("ws://127.0.0.1:{}", self.routers[index].rpc)
+	}
+
 	/// A connection to a router's node, as soon as it answers.
 	pub async fn client(&self, index: usize) -> Result<Client> {
-		let router = &self.routers[index];
-		let url = format!("ws://127.0.0.1:{}", router.rpc);
+		let (router, url) = (&self.routers[index], self.rpc_url(index));
 		let mut failure = None;
 		for _ in 0..240 {
 			match Client::connect(&url).await {

@@ -102,9 +102,7 @@ async fn play(network: &mut Network, options: &Options) -> Result<()> {
 	let download = download(network, &client, channel, options).await?;
 	let killed = download.killed.clone();
 	settle(network, &client, channel).await?;
-	if options.once {
-		rewards(network, &client).await?;
-	}
+	rewards(network, &client).await?;
 	let (height, at) = client.finalised().await?;
 	let mut ledger = ledger::read(&client, channel, height).await?;
 	ledger["download"] = download.json();
@@ -121,7 +119,7 @@ async fn play(network: &mut Network, options: &Options) -> Result<()> {
 	}
 	if !options.once {
 		say(&format!("the network runs on; try: curl --socks5-hostname 127.0.0.1:{} {}", network.proxy, network.url()));
-		say("Ctrl-C ends it");
+		say(&format!("a validator listens on {}; Ctrl-C ends it all", network.rpc_url(0)));
 		std::future::pending::<()>().await;
 	}
 	Ok(())

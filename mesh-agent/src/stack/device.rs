@@ -71,12 +71,18 @@ impl Inbox {
 pub struct Outlet {
 	shared: Rc<Shared>,
 	to: OverlayAddress,
+	answers: bool,
 }
 
 impl Outlet {
 	/// Everything goes to this address's owner.
 	pub fn new(shared: Rc<Shared>, to: OverlayAddress) -> Self {
-		Self { shared, to }
+		Self { shared, to, answers: false }
+	}
+
+	/// Everything goes back to this address's owner, over circuits that it pays for.
+	pub fn answering(shared: Rc<Shared>, to: OverlayAddress) -> Self {
+		Self { shared, to, answers: true }
 	}
 
 	/// Whether a packet would be sent or kept, not dropped.
@@ -87,7 +93,12 @@ impl Outlet {
 	/// Sends a packet.
 	pub fn send(&self, packet: &[u8]) {
 		let now = self.shared.now();
-		self.shared.agent.borrow_mut().send_packet(self.to, packet, now);
+		let mut agent = self.shared.agent.borrow_mut();
+		match self.answers {
+			true => agent.answer_packet(self.to, packet, now),
+			false => agent.send_packet(self.to, packet, now),
+		}
+		drop(agent);
 		self.shared.work.notify_one();
 	}
 }

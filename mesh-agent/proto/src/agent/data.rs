@@ -15,16 +15,18 @@ use crate::{
 	wire::packet::{Packet, HEADER_LEN, MAX_LENGTH},
 };
 
+/// Bytes of credit that a far end leaves to the packets of the other direction.
+const OTHER_SIDE: usize = 16 * 1024;
+
 impl Agent {
 	/// Sends a packet to the owner of an overlay address, over a circuit that is set up if there is none.
 	pub fn send_packet(&mut self, to: OverlayAddress, packet: &[u8], now: Instant) {
 		if packet.is_empty() || packet.len() > MAX_LENGTH {
 			return self.drop_packet(Reason::Malformed);
 		}
-		let answering = self.far_of.get(&to).copied();
 		if let Some(id) = self.source_to.get(&to).copied() {
 			self.queue_at_source(id, packet, now);
-		} else if let Some(id) = answering {
+		} else if let Some(id) = self.answering(&to) {
 			self.queue_at_far_end(id, packet, now);
 		} else {
 			match self.open_circuit_in_time(to, now) {
@@ -32,6 +34,25 @@ impl Agent {
 				None => self.drop_packet(Reason::NoCircuit),
 			}
 		}
+	}
+
+	/// Sends a packet back to whoever pays for the way: over its circuit, or not at all. A gateway has no circuits of its own
+	/// to those whom it serves.
+	pub fn answer_packet(&mut self, to: OverlayAddress, packet: &[u8], now: Instant) {
+		if packet.is_empty() || packet.len() > MAX_LENGTH {
+			return self.drop_packet(Reason::Malformed);
+		}
+		match self.far_of.get(&to).copied() {
+			Some(id) => self.queue_at_far_end(id, packet, now),
+			None => self.drop_packet(Reason::NoCircuit),
+		}
+	}
+
+	/// The circuit by which `to` reached us, if answers should take it: who pays does not wait behind a free one.
+	fn answering(&self, to: &OverlayAddress) -> Option<u32> {
+		let id = *self.far_of.get(to)?;
+		let free = self.hops.get(&id)?.payer() == Some(None);
+		(!free || self.purse.is_none()).then_some(id)
 	}
 
 	fn queue_at_source(&mut self, id: u32, packet: &[u8], now: Instant) {
@@ -93,14 +114,9 @@ impl Agent {
 			if end.sent.saturating_add(length as u64) > limit {
 				return;
 			}
-			match self.credit(id, hop.back, length, false, now) {
-				Credit::Fine => {}
-				// What the ceiling on disk does not cover yet waits for it.
-				Credit::No(Reason::NotDurable) => return,
-				Credit::No(reason) => {
-					self.drop_packet(reason);
-					return;
-				}
+			// What credit or disk do not cover yet waits, and leaves room for what comes from the other side.
+			if self.credit(id, hop.back, length + OTHER_SIDE, false, now) != Credit::Fine {
+				return;
 			}
 			let Some(hop) = self.hops.get_mut(&id) else { return };
 			let Some(far) = &mut hop.far else { return };

@@ -26,6 +26,10 @@ const REPORT_MOST: Duration = Duration::from_millis(50);
 const REPORT_BYTES: u64 = 32 * 1024;
 /// Between set-ups that fail: doubled from the first figure to the second.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+/// A circuit that was used so lately is replaced when it breaks, and for so long that is tried.
+const WANTED: Duration = Duration::from_secs(30);
+/// Between looks for a way to what is wanted.
+const REOPEN: Duration = Duration::from_millis(100);
 /// Destinations whose failed set-ups are remembered.
 const MAX_RETRIES: usize = 1024;
 
@@ -37,6 +41,24 @@ impl Agent {
 			return None;
 		}
 		self.open_circuit(to, now)
+	}
+
+	/// Begins a circuit to a destination that is wanted and has none.
+	fn reopen(&mut self, to: OverlayAddress, now: Instant) -> Option<u32> {
+		if !self.wanted.contains_key(&to) || self.source_to.contains_key(&to) {
+			return None;
+		}
+		self.open_circuit_in_time(to, now)
+	}
+
+	/// Tries again for what is wanted, until somebody has waited long enough.
+	pub(super) fn tend_wanted(&mut self, now: Instant) {
+		self.wanted.retain(|_, until| *until > now);
+		let all: Vec<_> = self.wanted.keys().copied().collect();
+		for to in all {
+			self.reopen(to, now);
+			self.wake(now + REOPEN);
+		}
 	}
 
 	/// A set-up failed: the next one waits, longer every time.
@@ -203,6 +225,7 @@ impl Agent {
 		}
 		let Some(source) = self.sources.get_mut(&id) else { return };
 		source.queued = 0;
+		let used = now.since(source.used.max(source.progress));
 		self.leaving.insert(id, now);
 		if self.source_to.get(&destination) == Some(&id) {
 			self.source_to.remove(&destination);
@@ -211,15 +234,19 @@ impl Agent {
 			self.events.push_back(Event::CircuitDown { destination, why });
 		}
 		self.wake(now);
-		if !queue.is_empty() {
-			match self.open_circuit_in_time(destination, now) {
-				Some(next) => {
-					let Some(source) = self.sources.get_mut(&next) else { return };
-					source.queued = queue.iter().map(Vec::len).sum();
-					source.queue = queue;
-				}
-				None => self.drop_packet(Reason::NoCircuit),
+		// The other end may be the one with something to say, and cannot without a circuit.
+		let wanted = !queue.is_empty() || (was_live && used < WANTED);
+		if wanted {
+			self.wanted.insert(destination, now + WANTED);
+		}
+		match self.reopen(destination, now) {
+			Some(next) => {
+				let Some(source) = self.sources.get_mut(&next) else { return };
+				source.queued = queue.iter().map(Vec::len).sum();
+				source.queue = queue;
 			}
+			None if !queue.is_empty() => self.drop_packet(Reason::NoCircuit),
+			None => {}
 		}
 		self.pay(now);
 	}
@@ -258,6 +285,7 @@ impl Agent {
 					source.progress = now;
 					let (destination, path) = (source.destination, source.path().collect());
 					self.retries.remove(&destination);
+					self.wanted.remove(&destination);
 					self.events.push_back(Event::CircuitUp { destination, path });
 				}
 				self.pay(now);

@@ -40,7 +40,7 @@ pub const MAX_CIRCUITS: usize = 16 * 1024;
 /// Most of them that are not bound, over one link.
 pub const MAX_UNBOUND_PER_LINK: usize = 64;
 /// Most bytes that wait at one end of a circuit for credit.
-pub const MAX_QUEUE: usize = 1 << 20;
+pub const MAX_QUEUE: usize = 4 << 20;
 /// Most bytes in one train of packets for the same neighbour.
 const MAX_TRAIN: usize = 60_000;
 /// Most packets in one train.
@@ -149,6 +149,8 @@ pub struct Agent {
 	leaving: BTreeMap<u32, Instant>,
 	/// Destinations whose last set-up failed: not to be tried again before, and the pause so far.
 	retries: BTreeMap<OverlayAddress, (Instant, Duration)>,
+	/// Destinations whose circuit broke while it was used, and until when another one is tried.
+	wanted: BTreeMap<OverlayAddress, Instant>,
 	next_circuit: u32,
 	accounts: BTreeMap<ChannelId, Account>,
 	purse: Option<Purse>,
@@ -192,6 +194,7 @@ impl Agent {
 			source_to: BTreeMap::new(),
 			leaving: BTreeMap::new(),
 			retries: BTreeMap::new(),
+			wanted: BTreeMap::new(),
 			next_circuit: 0,
 			accounts: BTreeMap::new(),
 			purse: None,
@@ -268,7 +271,8 @@ impl Agent {
 
 	/// When [`Self::handle_timeout`] wants to be called.
 	pub fn poll_timeout(&self) -> Option<Instant> {
-		let circuits = (!self.sources.is_empty() || !self.hops.is_empty()).then_some(self.due);
+		let circuits =
+			(!self.sources.is_empty() || !self.hops.is_empty() || !self.wanted.is_empty()).then_some(self.due);
 		[self.links.poll_timeout(), self.babel.poll_timeout(), circuits].into_iter().flatten().min()
 	}
 

@@ -80,6 +80,8 @@ impl Agent {
 		self.pay(now);
 		let sources: Vec<_> = self.sources.keys().copied().collect();
 		sources.into_iter().for_each(|id| self.flush_source(id, now));
+		let fars: Vec<_> = self.far_of.values().copied().collect();
+		fars.into_iter().for_each(|id| self.flush_far_end(id, now));
 	}
 
 	fn settle_waiting_binds(&mut self, channel: ChannelId, known: bool, now: Instant) {
@@ -380,7 +382,7 @@ impl Agent {
 		demands.iter_mut().for_each(|demand| demand.last |= idle);
 		let crypto = self.crypto.clone();
 		let channel = purse.spending().channel;
-		let rtt = self.sources.values().map(|source| source.rtt).max().unwrap_or_default();
+		let rtt = self.sources.values().map(|source| source.rtt_least).max().unwrap_or_default();
 		let actions = purse.update(&demands, rtt, &mut self.ticket, &*crypto, now);
 		for action in actions {
 			match action {
@@ -414,8 +416,14 @@ impl Agent {
 		self.pay(now);
 	}
 
-	/// Whether every router has acknowledged its last receipt.
+	/// Whether every router that a circuit reaches has acknowledged its last receipt.
 	pub fn is_settled(&self) -> bool {
-		self.purse.as_ref().is_none_or(|purse| purse.settled_up())
+		let open = self.sources.iter().filter(|(id, _)| !self.leaving.contains_key(id));
+		open.map(|(_, source)| source).all(|source| self.has_last_receipts(source))
+	}
+
+	pub(super) fn has_last_receipts(&self, source: &crate::circuit::Source) -> bool {
+		let Some(purse) = &self.purse else { return true };
+		source.path().all(|node| purse.is_acknowledged(&node))
 	}
 }

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use super::Agent;
 use crate::{
-	circuit::{Phase, CIRCUIT_PACKETS, IDLE_LIFE, UNBOUND_LIFE},
+	circuit::{Phase, Source, CIRCUIT_PACKETS, IDLE_LIFE, UNBOUND_LIFE},
 	time::Instant,
 };
 
@@ -21,6 +21,8 @@ const LAST_RECEIPTS: Duration = Duration::from_secs(5);
 const SWEEP: Duration = Duration::from_secs(1);
 /// How often a circuit that has something to say is looked at.
 const TICK: Duration = Duration::from_millis(100);
+/// How often it is looked whether a receipt has to be sent again.
+const RESEND_TICK: Duration = Duration::from_millis(30);
 /// No progress for so long, or four round trips if that is longer, and the circuit is replaced (M6).
 const PATIENCE: Duration = Duration::from_millis(2500);
 
@@ -38,6 +40,7 @@ impl Agent {
 			self.swept = now;
 			self.sweep(now);
 		}
+		self.tend_wanted(now);
 		self.tend_sources(now);
 		let fars: Vec<_> = self.far_of.values().copied().collect();
 		fars.into_iter().for_each(|id| self.report_when_due(id, now));
@@ -89,11 +92,15 @@ impl Agent {
 				}
 				_ => {}
 			}
+			let unheard = self.sources.get(&id).is_some_and(|source| !self.has_last_receipts(source));
 			if let Some(source) = self.sources.get_mut(&id) {
 				source.refresh_rate(now);
 				let busy = source.phase != Phase::Live || now.since(source.progress) < SWEEP || source.queued > 0;
-				if busy {
-					self.wake(now + TICK);
+				match unheard {
+					// Until a router has its receipt, nothing may move at all.
+					true => self.wake(now + RESEND_TICK),
+					false if busy => self.wake(now + TICK),
+					false => {}
 				}
 			}
 			self.flush_source(id, now);
@@ -102,8 +109,9 @@ impl Agent {
 	}
 
 	fn tend_leaving(&mut self, id: u32, since: Instant, now: Instant) {
-		let bound = self.sources.get(&id).is_some_and(|source| source.phase != Phase::Offering);
-		if !bound || self.is_settled() || now.since(since) >= LAST_RECEIPTS {
+		let waits = |source: &Source| source.phase != Phase::Offering && !self.has_last_receipts(source);
+		let waits = self.sources.get(&id).is_some_and(waits);
+		if !waits || now.since(since) >= LAST_RECEIPTS {
 			self.remove_source(id);
 		} else {
 			self.wake(now + TICK);

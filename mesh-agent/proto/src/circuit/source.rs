@@ -24,6 +24,8 @@ use crate::{
 
 /// Limits for the far end leave at most so often.
 const LIMIT_PACE: Duration = Duration::from_millis(20);
+/// Credit that is never planned with: what interpolating between samples may be wrong by.
+const SLACK: u64 = 4096;
 /// Bytes that count for both ends when credit is shared between them, and the least that is worth a message.
 const SHARE_FLOOR: u128 = 4096;
 
@@ -112,6 +114,8 @@ pub struct Source {
 	pub far_last: Sample,
 	/// Round trip between the ends.
 	pub rtt: Duration,
+	/// The smallest of late.
+	pub rtt_least: Duration,
 	turn: Duration,
 	turn_least: Duration,
 	waiting: Option<(u64, Instant)>,
@@ -171,6 +175,7 @@ impl Source {
 			far_sent: Ring::default(),
 			far_last: Sample { sequence: 0, bytes: 0, at: now },
 			rtt: Duration::from_millis(100),
+			rtt_least: Duration::from_millis(100),
 			turn: Duration::ZERO,
 			turn_least: Duration::MAX,
 			waiting: None,
@@ -193,6 +198,11 @@ impl Source {
 
 	/// The round trip is known: the far end echoed a stamp.
 	pub fn echoed(&mut self, rtt: Duration) {
+		self.rtt_least = match self.turn_least {
+			Duration::MAX => rtt,
+			// It creeps up, so that a path that became longer is noticed.
+			_ => rtt.min(self.rtt_least + self.rtt_least / 64),
+		};
 		self.rtt = match self.turn_least {
 			Duration::MAX => rtt,
 			_ => (self.rtt * 7 + rtt) / 8,
@@ -302,7 +312,7 @@ impl Source {
 			return u64::MAX;
 		}
 		let Some(end) = &self.end else { return 0 };
-		self.hops.iter().map(|hop| self.free_at(hop, end)).min().unwrap_or(0)
+		self.hops.iter().map(|hop| self.free_at(hop, end)).min().unwrap_or(0).saturating_sub(SLACK)
 	}
 
 	fn free_at(&self, hop: &SourceHop, end: &End) -> u64 {

@@ -20,8 +20,8 @@ use crate::{
 /// Signing rounds back to back, and then in a second (M4).
 const ROUND_BURST: u64 = 20;
 const ROUND_RATE: u64 = 10;
-/// An unacknowledged receipt is sent again after two round trips, this at the soonest.
-const RESEND: Duration = Duration::from_millis(60);
+/// An unacknowledged receipt is sent again after one and a half round trips and this.
+const RESEND: Duration = Duration::from_millis(20);
 
 /// What a payer is willing to spend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -263,7 +263,7 @@ impl Purse {
 			self.payees.entry(demand.node).or_default();
 			self.pay(demand, ticket, &mut round, crypto, now, &mut actions);
 		}
-		self.resend(RESEND.max(rtt * 2), now, &mut actions);
+		self.resend(RESEND + rtt * 3 / 2, now, &mut actions);
 		actions
 	}
 
@@ -329,7 +329,7 @@ impl Purse {
 			let Some(signed) = payee.signed.filter(|signed| payee.acknowledged != Some(*signed)) else {
 				continue;
 			};
-			if now.since(payee.sent_at) >= pause * 2u32.pow(payee.resends.min(6)) {
+			if now.since(payee.sent_at) >= pause * 2u32.pow(payee.resends.saturating_sub(2).min(6)) {
 				payee.sent_at = now;
 				payee.resends += 1;
 				actions.push(Action::Send(signed));
@@ -337,9 +337,14 @@ impl Purse {
 		}
 	}
 
+	/// Whether a router has acknowledged its newest receipt.
+	pub fn is_acknowledged(&self, node: &NodeId) -> bool {
+		self.payees.get(node).is_none_or(|payee| payee.acknowledged == payee.signed)
+	}
+
 	/// Whether every router has acknowledged its newest receipt.
 	pub fn settled_up(&self) -> bool {
-		self.payees.values().all(|payee| payee.acknowledged == payee.signed)
+		self.payees.keys().all(|node| self.is_acknowledged(node))
 	}
 }
 
