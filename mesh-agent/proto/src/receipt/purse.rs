@@ -276,7 +276,9 @@ impl Purse {
 		now: Instant,
 		actions: &mut Vec<Action>,
 	) {
-		let grant = demand.grant.min(Metered::from_amount(self.most_granted(&demand.node)));
+		// A last receipt says what was verified; nothing is granted with it (M6).
+		let grant = if demand.last { Metered::default() } else { demand.grant };
+		let grant = grant.min(Metered::from_amount(self.most_granted(&demand.node)));
 		let room = self.funds().saturating_sub(self.committed(Some(&demand.node)));
 		let Some(payee) = self.payees.get_mut(&demand.node) else { return };
 		if payee.dark {
