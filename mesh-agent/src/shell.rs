@@ -114,7 +114,7 @@ pub async fn run(config: Config) -> Result<()> {
 	});
 	let (node, own) = (shared.agent.borrow().node(), shared.agent.borrow().address());
 	let draws = config.router.is_some() && config.chain.draw_rewards;
-	let (chain, mut updates) = chain::start(config.chain.endpoint.clone(), signer, draws.then_some(node));
+	let (chain, mut updates) = chain::start(config.chain.endpoint.clone(), genesis, signer, draws.then_some(node));
 	let metrics = Rc::new(Metrics::default());
 	let (requests, mut asked) = mpsc::unbounded_channel();
 	if let Some(address) = config.metrics {

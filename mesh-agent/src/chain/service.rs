@@ -5,11 +5,11 @@ use std::{
 	time::Duration,
 };
 
-use anyhow::Result;
+use anyhow::{ensure, Result};
 use subxt::utils::{Static, H256};
 use subxt_signer::sr25519::Keypair;
 use tokio::sync::mpsc;
-use towpath_primitives::{Amount, ChannelId, NodeId, SignedReceipt};
+use towpath_primitives::{Amount, ChannelId, GenesisHash, NodeId, SignedReceipt};
 use towpath_proto::settlement::ChannelView;
 use tracing::{debug, info, warn};
 
@@ -64,6 +64,7 @@ impl ChainHandle {
 
 struct Service {
 	url: String,
+	genesis: GenesisHash,
 	signer: Keypair,
 	/// Whose rewards to draw.
 	draws_for: Option<NodeId>,
@@ -78,6 +79,7 @@ struct Service {
 /// Starts the service.
 pub fn start(
 	url: String,
+	genesis: GenesisHash,
 	signer: Keypair,
 	draws_for: Option<NodeId>,
 ) -> (ChainHandle, mpsc::UnboundedReceiver<Update>) {
@@ -85,6 +87,7 @@ pub fn start(
 	let (updates, outgoing) = mpsc::unbounded_channel();
 	let service = Service {
 		url,
+		genesis,
 		signer,
 		draws_for,
 		updates,
@@ -121,6 +124,12 @@ impl Service {
 	}
 
 	async fn serve(&mut self, client: &Client, commands: &mut mpsc::UnboundedReceiver<Command>) -> Result<()> {
+		ensure!(
+			client.genesis().0 == self.genesis,
+			"the node at {} serves another network, {:?}; nothing it says is believed",
+			self.url,
+			client.genesis()
+		);
 		self.tell(Update::Connected(client.genesis()));
 		let (_, at) = client.finalised().await?;
 		self.block = client.slot_duration(at).await?;
@@ -206,7 +215,8 @@ impl Service {
 		}
 		if !self.claims.is_empty() {
 			let receipts: Vec<_> = self.claims.values().take(BATCH).copied().collect();
-			let total: Amount = receipts.iter().map(|signed| signed.receipt.owed).sum();
+			// What payers sign may be any number.
+			let total = receipts.iter().map(|signed| signed.receipt.owed).fold(0, Amount::saturating_add);
 			let what = format!("claim of {} receipts for {total} in all", receipts.len());
 			self.background(client, done, what, "BandwidthAttestations", "claim_many", (Static(receipts),));
 			return Ok(true);
@@ -214,7 +224,7 @@ impl Service {
 		if let Some(node) = self.draws_for.filter(|_| self.heads % REWARDS_EVERY == 1) {
 			let (_, at) = client.finalised().await?;
 			let pending: Vec<(u32, Amount, Amount)> = client.ask("TowpathApi_pending_payouts", node, at).await?;
-			if let Some((era, subsidy, pay)) = pending.into_iter().find(|(_, subsidy, pay)| subsidy + pay > 0) {
+			if let Some((era, subsidy, pay)) = pending.into_iter().find(|(_, subsidy, pay)| *subsidy > 0 || *pay > 0) {
 				let what = format!("drawing era {era}'s subsidy of {subsidy} and validator pay of {pay}");
 				self.background(client, done, what, "Rewards", "payout", (Static(node), era));
 				return Ok(true);

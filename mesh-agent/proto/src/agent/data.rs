@@ -6,7 +6,7 @@ use towpath_primitives::OverlayAddress;
 
 use super::{Agent, Event, MAX_QUEUE};
 use crate::{
-	circuit::{Direction, Opened, Phase, RejectedPacket, Target},
+	circuit::{pace, Direction, Opened, Phase, RejectedPacket, Target, BURST},
 	forward::{decide, Credit, Reason, Verdict},
 	link::{Accepted, LinkId},
 	meter::Metered,
@@ -72,11 +72,17 @@ impl Agent {
 			return;
 		}
 		let (Some(label), link) = (source.label, source.link) else { return };
+		if source.paced > now {
+			let at = source.paced;
+			return self.wake(at);
+		}
 		let mut free = source.free();
+		let mut left = BURST;
 		let mut sealed = Vec::new();
 		if let Some(end) = &mut source.end {
-			while let Some(packet) = source.queue.front().filter(|packet| packet.len() as u64 <= free) {
+			while let Some(packet) = source.queue.front().filter(|packet| packet.len() as u64 <= free.min(left)) {
 				free -= packet.len() as u64;
+				left -= packet.len() as u64;
 				source.queued -= packet.len();
 				sealed.push(end.seal(false, packet, now));
 				source.queue.pop_front();
@@ -89,8 +95,16 @@ impl Agent {
 			}
 			source.used = now;
 		}
+		let waits = !source.queue.is_empty() && left < BURST / 2;
+		if waits {
+			source.paced = now + pace(BURST - left, source.rate());
+		}
+		let paced = source.paced;
 		for mut packet in sealed {
 			self.put_on_link(link, label, &mut packet);
+		}
+		if waits {
+			self.wake(paced);
 		}
 	}
 
@@ -106,16 +120,26 @@ impl Agent {
 
 	/// Sends what the source's limit, and our own credit, allow.
 	pub(super) fn flush_far_end(&mut self, id: u32, now: Instant) {
+		let mut left = BURST;
 		loop {
-			let Some(hop) = self.hops.get(&id) else { return };
-			let Some(far) = &hop.far else { return };
+			let Some(hop) = self.hops.get_mut(&id) else { return };
+			let back = hop.back;
+			let Some(far) = &mut hop.far else { return };
+			if left == 0 {
+				far.paced = now + pace(BURST, far.rate_now);
+			}
+			if far.paced > now {
+				let at = far.paced;
+				return self.wake(at);
+			}
 			let (Some(end), Some(limit), Some(packet)) = (&far.end, far.limit, far.queue.front()) else { return };
 			let length = packet.len();
+			left = left.saturating_sub(length as u64);
 			if end.sent.saturating_add(length as u64) > limit {
 				return;
 			}
 			// What credit or disk do not cover yet waits, and leaves room for what comes from the other side.
-			if self.credit(id, hop.back, length + OTHER_SIDE, false, now) != Credit::Fine {
+			if self.credit(id, back, length + OTHER_SIDE, false, now) != Credit::Fine {
 				return;
 			}
 			let Some(hop) = self.hops.get_mut(&id) else { return };

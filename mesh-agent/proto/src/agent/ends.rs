@@ -376,6 +376,7 @@ impl Agent {
 		let Some(hop) = self.hops.get_mut(&id) else { return };
 		let Some(far) = &mut hop.far else { return };
 		let Some(end) = &mut far.end else { return };
+		far.rate_now = far.rate.update(end.sent, REPORT_MOST, now);
 		far.reported = (end.verified, end.sent, now);
 		let echo = far.echo.take().map(|(stamp, at)| (stamp, now.since(at).as_micros() as u32));
 		let message = EndMessage::Report {

@@ -12,6 +12,7 @@ use crate::{
 	crypto::{Handshake, MacKey, Role},
 	forward::Reason,
 	link::LinkId,
+	receipt::RateMeter,
 	settlement::{Account, Serving},
 	time::Instant,
 	wire::control::{Bind, Control, Offer, Passed, Refusal, Setup, SignedOffer, MAX_HOPS, MAX_LOSS},
@@ -88,6 +89,9 @@ impl Agent {
 					queued: 0,
 					echo: None,
 					reported: (0, 0, now),
+					rate: RateMeter::default(),
+					rate_now: 0,
+					paced: now,
 				})
 			}
 		};

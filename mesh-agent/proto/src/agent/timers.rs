@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use super::Agent;
 use crate::{
-	circuit::{Phase, Source, CIRCUIT_PACKETS, IDLE_LIFE, UNBOUND_LIFE},
+	circuit::{Phase, Source, CIRCUIT_PACKETS, IDLE_LIFE, OFFER_LIFETIME, UNBOUND_LIFE},
 	time::Instant,
 };
 
@@ -21,6 +21,8 @@ const LAST_RECEIPTS: Duration = Duration::from_secs(5);
 const SWEEP: Duration = Duration::from_secs(1);
 /// How often a circuit that has something to say is looked at.
 const TICK: Duration = Duration::from_millis(100);
+/// A circuit is replaced when nine tenths of its offers' lifetime are over.
+const RENEW_AFTER: Duration = Duration::from_secs(OFFER_LIFETIME as u64 * 9 / 10);
 /// How often it is looked whether a receipt has to be sent again.
 const RESEND_TICK: Duration = Duration::from_millis(30);
 /// No progress for so long, or four round trips if that is longer, and the circuit is replaced (M6).
@@ -43,7 +45,10 @@ impl Agent {
 		self.tend_wanted(now);
 		self.tend_sources(now);
 		let fars: Vec<_> = self.far_of.values().copied().collect();
-		fars.into_iter().for_each(|id| self.report_when_due(id, now));
+		for id in fars {
+			self.report_when_due(id, now);
+			self.flush_far_end(id, now);
+		}
 		if self.purse.is_some() && !self.sources.is_empty() {
 			self.pay(now);
 		}
@@ -81,11 +86,14 @@ impl Agent {
 			let waited = now.since(source.sent_at) >= SETUP_RETRY;
 			let young = now.since(source.since) < SETUP_TIMEOUT;
 			let worn = source.end.as_ref().is_some_and(|end| end.sequence >= CIRCUIT_PACKETS);
+			// Routers count from the set-up, too: the circuit is replaced before they forget it.
+			let old = now.since(source.since) >= RENEW_AFTER;
 			let patience = PATIENCE.max(source.rtt * 4);
 			match source.phase {
 				Phase::Offering | Phase::Binding if !young => self.source_broke(id, "no answer", now),
 				Phase::Offering if waited => self.send_setup(id, now),
 				Phase::Binding if waited => self.send_bind(id, now),
+				Phase::Live if old => self.source_broke(id, "its offers run out", now),
 				Phase::Live if worn => self.source_broke(id, "its keys are worn", now),
 				Phase::Live if source.stalled(now, patience) => {
 					self.source_broke(id, "nothing is verified any more", now)

@@ -13,6 +13,7 @@ use super::{Direction, End};
 use crate::{
 	crypto::{Handshake, MacKey},
 	link::LinkId,
+	receipt::RateMeter,
 	time::Instant,
 	wire::control::{Bind, CircuitId, Passed, SignedOffer},
 };
@@ -79,6 +80,12 @@ pub struct FarEnd {
 	pub echo: Option<(u64, Instant)>,
 	/// What the last report said, and when it left.
 	pub reported: (u64, u64, Instant),
+	/// The rate of what is sent.
+	pub rate: RateMeter,
+	/// The same in bytes a second, as of the last report.
+	pub rate_now: u64,
+	/// What waited for the limit does not leave before: it would arrive as one burst.
+	pub paced: Instant,
 }
 
 /// One circuit in one router.

@@ -49,3 +49,13 @@ pub fn hop_keys(shared: &[u8; 32], cid: &[u8; 32], node: &[u8; 32]) -> HopKeys {
 pub fn end_keys(keys: &crate::crypto::Keys) -> ([u8; 32], [u8; 32]) {
 	(derive(&keys.forth, b"circuit up", &[]), derive(&keys.back, b"circuit down", &[]))
 }
+
+/// Bytes that leave at once of what waited for credit.
+pub const BURST: u64 = 32 * 1024;
+/// Bytes a second at which what waited leaves at least.
+const LEAST_PACE: u64 = 1_000_000;
+
+/// How long a burst of what waited takes, at twice the rate of late: all at once it would only fill a queue on the way.
+pub fn pace(bytes: u64, rate: u64) -> Duration {
+	Duration::from_micros(bytes * 1_000_000 / (rate * 2).max(LEAST_PACE))
+}

@@ -124,6 +124,8 @@ pub struct Source {
 	recent: (u64, u64, Instant),
 	shares: (u64, u64),
 	far_waiting: u64,
+	/// What waited for credit does not leave before: it would arrive as one burst.
+	pub paced: Instant,
 }
 
 /// What a new circuit starts from.
@@ -184,6 +186,7 @@ impl Source {
 			recent: (0, 0, now),
 			shares: (0, 0),
 			far_waiting: 0,
+			paced: now,
 		}
 	}
 
