@@ -29,7 +29,7 @@ pub struct Plan {
 /// two claims, for every slot; and never less than a fifth of the deposit.
 pub fn reserve_for(rate: u64, price: Price, slots: u32, deposit: Amount) -> Amount {
 	let bytes = u128::from(rate) * u128::from(CLAIM_LATENCY) * 2;
-	let exposure = (bytes.saturating_mul(u128::from(price)) >> 20) + 1;
+	let exposure = bytes.checked_mul(u128::from(price)).map_or(Amount::MAX, |cost| (cost >> 20) + 1);
 	exposure.saturating_mul(u128::from(slots)).max(deposit.div_ceil(5))
 }
 

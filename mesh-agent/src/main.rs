@@ -1,5 +1,7 @@
 //! `mesh-agent`: forwards packets over the mesh, pays for them, and puts proofs of relay on chain.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 mod chain;
 mod channel;
 mod cli;

@@ -5,6 +5,7 @@
 //! packets and [`Event`]s come out. It holds for thousands of cores in one thread, under a simulator.
 
 #![cfg_attr(not(test), no_std)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 
 extern crate alloc;
 

@@ -92,3 +92,41 @@ impl Channel {
 		}
 	}
 }
+
+#[cfg(test)]
+mod tests {
+	use codec::DecodeAll;
+
+	use super::*;
+
+	#[test]
+	fn a_channel_is_the_pallets_to_the_last_byte() {
+		let statuses = [
+			ChannelStatusOnChain::Open,
+			ChannelStatusOnChain::Closing { since: 7 },
+			ChannelStatusOnChain::Convicted { since: u64::MAX },
+		];
+		for status in statuses {
+			let ours = Channel {
+				payer: [1; 32],
+				sponsor: Some([2; 32]),
+				receipt_key: [3; 32],
+				sponsored: 4,
+				storage_deposit: 5,
+				deposit: 6,
+				reserve: 7,
+				max_slots: 8,
+				slots: 9,
+				terms: Terms { window: 10, fee: 100_000_000, burned: 500_000_000, min_claim: 11 },
+				status,
+				claimed: 12,
+				paid: 13,
+				from_reserve: 14,
+			};
+			let bytes = ours.encode();
+			let theirs = pallet_rewards::Channel::<[u8; 32]>::decode_all(&mut &bytes[..]).unwrap();
+			assert_eq!(theirs.encode(), bytes);
+			assert_eq!((theirs.state.deposit, theirs.state.from_reserve, theirs.state.terms.window), (6, 14, 10));
+		}
+	}
+}
