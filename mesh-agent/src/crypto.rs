@@ -1,4 +1,4 @@
-//! AES-256-GCM by `ring`: about four times as fast as portable code. Signatures stay with the chain's own library.
+//! AES-256-GCM by `ring`, whose assembler is faster than portable code. Signatures stay with the chain's own library.
 
 use ring::aead::{Aad, LessSafeKey, Nonce, UnboundKey, AES_256_GCM};
 use towpath_primitives::Signature;

@@ -86,7 +86,7 @@ impl Client {
 	pub async fn finalised(&self) -> Result<(u64, H256)> {
 		let hash = self.methods.chain_get_finalized_head().await?;
 		let header = self.methods.chain_get_header(Some(hash)).await?.context("a finalised block has a header")?;
-		Ok((header.number.into(), hash))
+		Ok((header.number, hash))
 	}
 
 	/// A block's hash by its height.

@@ -158,7 +158,7 @@ impl Service {
 
 	async fn on_head(&mut self, client: &Client, number: u64, at: H256) -> Result<()> {
 		self.tell(Update::Head(number));
-		if self.heads % REGISTRY_EVERY == 0 {
+		if self.heads.is_multiple_of(REGISTRY_EVERY) {
 			self.tell(Update::Registry(client.routers(at).await?));
 		}
 		self.heads += 1;

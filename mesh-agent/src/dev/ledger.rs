@@ -117,7 +117,7 @@ async fn author(client: &Client, at: H256) -> Result<Account> {
 	let header = client.header(at).await?;
 	// BABE's pre-digest: its kind, then the author's place among the validators.
 	let place = header.digest.logs.iter().find_map(|item| match item {
-		DigestItem::PreRuntime(engine, data) if engine == b"BABE" => <(u8, u32)>::decode(&mut &data[..]).ok(),
+		DigestItem::PreRuntime([b'B', b'A', b'B', b'E'], data) => <(u8, u32)>::decode(&mut &data[..]).ok(),
 		_ => None,
 	});
 	let (_, place) = place.with_context(|| format!("block {at:?} has no author"))?;

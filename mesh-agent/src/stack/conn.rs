@@ -1,10 +1,6 @@
 //! One connection: an operating-system socket on one side, a socket of the stack on the other, and no buffer between them.
 
-use std::{
-	io::ErrorKind,
-	pin::Pin,
-	task::{Context, Poll},
-};
+use std::{io::ErrorKind, pin::Pin, task::Context};
 
 use smoltcp::{iface::SocketHandle, socket::tcp};
 use tokio::{io::AsyncWrite, net::TcpStream, sync::oneshot};
@@ -153,7 +149,7 @@ fn to_application(
 	}
 	let waiting = matches!(socket.state(), tcp::State::Listen | tcp::State::SynSent | tcp::State::SynReceived);
 	if !*shut && !waiting && !socket.may_recv() {
-		if let Poll::Ready(_) = Pin::new(stream).poll_shutdown(cx) {
+		if Pin::new(stream).poll_shutdown(cx).is_ready() {
 			(*shut, step.moved) = (true, true);
 		}
 	}

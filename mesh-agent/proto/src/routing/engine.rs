@@ -416,7 +416,8 @@ impl Babel {
 		for link in links {
 			let mut tlvs =
 				Vec::from([Tlv::Hello { unicast: true, seqno: self.hello, interval: centis(HELLO_INTERVAL) }]);
-			if self.hello % IHU_EVERY == 0 || self.neighbours.get(&link).is_some_and(|n| n.cost() == INFINITY) {
+			if self.hello.is_multiple_of(IHU_EVERY) || self.neighbours.get(&link).is_some_and(|n| n.cost() == INFINITY)
+			{
 				tlvs.extend(self.ihu(link));
 			}
 			self.queue(link, &tlvs);

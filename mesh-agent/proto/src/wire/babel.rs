@@ -126,11 +126,11 @@ fn read(kind: u8, value: &[u8], state: &mut State) -> Option<Tlv> {
 			Some(Tlv::Hello { unicast, seqno: u16_at(value, 2)?, interval: u16_at(value, 4)? })
 		}
 		IHU => {
-			let address = match value.first()? {
-				&AE_WILDCARD => 0,
-				&AE_V4 => 4,
-				&AE_V6 => 16,
-				&AE_LINK_LOCAL => 8,
+			let address = match *value.first()? {
+				AE_WILDCARD => 0,
+				AE_V4 => 4,
+				AE_V6 => 16,
+				AE_LINK_LOCAL => 8,
 				_ => return None,
 			};
 			understood(value.get(6 + address..)?)?;
@@ -196,13 +196,13 @@ fn read_update(value: &[u8], state: &mut State) -> Option<Tlv> {
 }
 
 /// `Some(None)`: the wildcard.
-fn read_prefix<'a>(
+fn read_prefix(
 	encoding: u8,
 	plen: u8,
 	omitted: u8,
-	value: &'a [u8],
+	value: &[u8],
 	default: Option<[u8; 16]>,
-) -> Option<(Option<Prefix>, &'a [u8])> {
+) -> Option<(Option<Prefix>, &[u8])> {
 	let (start, most) = match encoding {
 		AE_WILDCARD => return (plen == 0 && omitted == 0).then_some((None, value)),
 		AE_V4 => (12, 32),

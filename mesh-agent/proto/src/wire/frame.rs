@@ -14,8 +14,6 @@ use crate::crypto::{Aead, AEAD_TAG_LEN};
 
 /// Bytes in front of a control message's ciphertext.
 pub const CONTROL_HEADER_LEN: usize = 11;
-/// Longest plaintext of a control message, in bytes.
-pub const MAX_CONTROL_MESSAGE: usize = 1400;
 
 /// A datagram that is not a circuit's packet.
 #[derive(Debug, PartialEq, Eq)]
