@@ -16,7 +16,7 @@ enum Experiment {
 	/// Compares the goodput of paid circuits with that of the same circuits for free, in every promised scenario.
 	PaidGoodput {
 		/// Seeds for each scenario with losses.
-		#[arg(long, default_value_t = 8)]
+		#[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..))]
 		seeds: u64,
 		/// Only scenarios whose line contains this.
 		#[arg(long, default_value = "")]
@@ -30,7 +30,7 @@ fn main() {
 		"routers  Mbit/s  rtt ms  loss %  way       sender     paid MB/s  free MB/s  ratio  NoCredit  risk/allowed"
 	);
 	let mut worst: f64 = f64::MAX;
-	let mut failed = 0;
+	let (mut played, mut failed) = (0, 0);
 	for scenario in Scenario::all() {
 		let head = format!(
 			"{:7}  {:6}  {:6}  {:6}  {:8}  {:8}",
@@ -44,6 +44,7 @@ fn main() {
 		if !head.contains(&only) {
 			continue;
 		}
+		played += 1;
 		let outcome = scenario.mean(seeds);
 		let needed = if scenario.loss == 0 { 0.97 } else { 0.90 };
 		let good = outcome.ratio() >= needed && outcome.no_credit == 0 && outcome.risk <= 1.0;
@@ -58,6 +59,10 @@ fn main() {
 		);
 		worst = worst.min(outcome.ratio());
 		failed += u32::from(!good);
+	}
+	if played == 0 {
+		eprintln!("error: no scenario's line contains '{only}'; leave --only out to see them all, spaces count");
+		std::process::exit(2);
 	}
 	println!("worst ratio {worst:.3}, {failed} scenarios below what is promised");
 	std::process::exit(i32::from(failed > 0));

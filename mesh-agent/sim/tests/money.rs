@@ -60,7 +60,7 @@ fn m1_spent_is_the_price_times_the_bytes_that_left_exactly() {
 	let reading = bench.reading(0, &mut thread);
 	assert_eq!((reading.spent, reading.up.out), (u128::from(PRICE) * up as u128, up as u64));
 	// And the other way, as soon as the source allows it.
-	bench.end_message(0, &mut thread, &EndMessage::Limit { bytes: MIB, stamp: 1 });
+	bench.end_message(0, &mut thread, &EndMessage::Limit { bytes: MIB, pace: MIB, stamp: 1 });
 	let source = bench.address_of(0);
 	bench.agent.send_packet(source, &[2; 777], bench.now);
 	bench.exchange();
@@ -242,7 +242,7 @@ fn m4_the_far_end_sends_no_more_than_the_source_allows() {
 	(0..10).for_each(|_| bench.agent.send_packet(source, &[1; 1000], bench.now));
 	let mut arrived = Vec::new();
 	for (stamp, bytes) in [(1, 0), (2, 999), (3, 3500), (4, 3000), (5, 10_000)] {
-		bench.end_message(0, &mut thread, &EndMessage::Limit { bytes, stamp });
+		bench.end_message(0, &mut thread, &EndMessage::Limit { bytes, pace: MIB, stamp });
 		arrived.push(bench.strangers[0].packets.iter().filter(|packet| packet[1] == 0).count());
 	}
 	assert_eq!(arrived, [0, 0, 3, 3, 10]);
@@ -272,6 +272,33 @@ fn m4_in_an_honest_run_no_router_drops_for_want_of_credit_either_way() {
 			assert!(owed >= cost(verified - 4 * LEAST_GRANT) && owed <= cost(verified * 107 / 100 + 4 * MIB));
 		}
 	}
+}
+
+#[test]
+fn m4_a_flow_that_becomes_slow_after_a_fast_time_goes_on() {
+	let (mut net, household, routers) = line(8, 2, wire(50, 5));
+	open_channel(&mut net, household, &routers, cost(60 * MIB));
+	join(&mut net, household, routers[1]);
+	// Fast: the grant is large, and the far end is promised a share of it that it never uses.
+	assert!(stream(&mut net, household, routers[1], ms(1), secs(3)) > 3_000_000);
+	// Slow: a small grant has to be enough, whatever was promised before.
+	let all = secs(40).as_micros() as u64 / ms(20).as_micros() as u64 * FULL as u64;
+	assert!(stream(&mut net, household, routers[1], ms(20), secs(40)) > all * 99 / 100);
+	assert_eq!(ends(&net, household), [""; 0], "one circuit serves all the time");
+}
+
+#[test]
+fn m6_a_circuit_is_not_replaced_because_the_last_packets_before_a_pause_were_lost() {
+	let lossy = towpath_sim::WireSpec { loss: 2000, ..wire(50, 5) };
+	let (mut net, household, routers) = line(9, 1, lossy);
+	open_channel(&mut net, household, &routers, cost(60 * MIB));
+	join(&mut net, household, routers[0]);
+	for _ in 0..20 {
+		send(&mut net, household, routers[0], 1, FULL);
+		net.run(secs(4));
+	}
+	assert!(drops(&mut net, &[household, routers[0]], Reason::NoCredit) == 0 && net.deliveries.len() < 21);
+	assert_eq!(ends(&net, household), [""; 0]);
 }
 
 #[test]

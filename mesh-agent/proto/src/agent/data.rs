@@ -6,7 +6,7 @@ use towpath_primitives::OverlayAddress;
 
 use super::{Agent, Event, MAX_QUEUE};
 use crate::{
-	circuit::{pace, Direction, Opened, Phase, RejectedPacket, Target, BURST},
+	circuit::{pause, Direction, Opened, Phase, RejectedPacket, Target, BURST},
 	forward::{decide, Credit, Reason, Verdict},
 	link::{Accepted, LinkId},
 	meter::Metered,
@@ -76,7 +76,7 @@ impl Agent {
 			let at = source.paced;
 			return self.wake(at);
 		}
-		let mut free = source.free();
+		let mut free = source.sendable();
 		let mut left = BURST;
 		let mut sealed = Vec::new();
 		if let Some(end) = &mut source.end {
@@ -88,16 +88,11 @@ impl Agent {
 				source.queue.pop_front();
 			}
 		}
-		if !sealed.is_empty() {
-			if source.used < source.progress || now.since(source.used) > core::time::Duration::from_millis(500) {
-				// Waiting for progress begins with the first packet after a pause.
-				source.progress = source.progress.max(now);
-			}
-			source.used = now;
-		}
+		let sent = sealed.iter().map(|packet| (packet.len() - HEADER_LEN) as u64).sum();
+		source.flushed(sent, now);
 		let waits = !source.queue.is_empty() && left < BURST / 2;
 		if waits {
-			source.paced = now + pace(BURST - left, source.rate());
+			source.paced = now + pause(BURST - left, source.pace());
 		}
 		let paced = source.paced;
 		for mut packet in sealed {
@@ -126,7 +121,7 @@ impl Agent {
 			let back = hop.back;
 			let Some(far) = &mut hop.far else { return };
 			if left == 0 {
-				far.paced = now + pace(BURST, far.rate_now);
+				far.paced = now + pause(BURST, far.pace);
 			}
 			if far.paced > now {
 				let at = far.paced;

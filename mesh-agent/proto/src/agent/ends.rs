@@ -274,7 +274,7 @@ impl Agent {
 		match message {
 			EndMessage::Report { highest, verified, sequence, sent, waiting, echo } => {
 				if let Some((stamp, held)) = echo {
-					source.limit_confirmed = source.limit_confirmed.max(stamp);
+					source.promise.confirm(stamp);
 					let rtt =
 						now.since(Instant::from_micros(stamp)).saturating_sub(Duration::from_micros(u64::from(held)));
 					source.echoed(rtt);
@@ -303,18 +303,17 @@ impl Agent {
 		if source.phase == Phase::Offering {
 			return;
 		}
-		let (bytes, stamp, at) = source.limit;
-		let silent = now.since(at);
-		let lost = source.limit_confirmed < stamp && silent >= (source.rtt * 2).max(Duration::from_millis(100));
-		let idle = silent >= super::timers::KEEPALIVE;
+		let bytes = source.promise.bytes();
+		let lost = source.promise.is_lost(source.rtt, now);
+		let idle = source.promise.age(now) >= super::timers::KEEPALIVE;
 		let bytes = match source.next_limit(now) {
-			Some(more) => more,
+			Some(other) => other,
 			None if source.channel.is_none() && bytes == 0 => u64::MAX,
 			None if lost || idle => bytes,
 			None => return,
 		};
-		source.limit = (bytes, now.as_micros(), now);
-		let message = EndMessage::Limit { bytes, stamp: now.as_micros() }.encode();
+		let stamp = source.promise.make(bytes, now);
+		let message = EndMessage::Limit { bytes, pace: source.pace(), stamp }.encode();
 		self.send_end_message_up(id, &message, now);
 		self.wake(now + Duration::from_millis(100));
 	}
@@ -334,10 +333,12 @@ impl Agent {
 		hop.used = now;
 		let Some(far) = &mut hop.far else { return };
 		match message {
-			EndMessage::Limit { bytes, stamp } => {
-				far.limit = Some(far.limit.unwrap_or(0).max(bytes));
-				if far.echo.is_none_or(|(old, _)| stamp > old) {
+			EndMessage::Limit { bytes, pace, stamp } => {
+				// Messages may overtake each other: the newest one counts.
+				if stamp > far.stamp {
+					far.stamp = stamp;
 					far.echo = Some((stamp, now));
+					(far.limit, far.pace) = (Some(bytes), pace);
 				}
 				self.flush_far_end(id, now);
 				self.report_now(id, now);
@@ -376,7 +377,6 @@ impl Agent {
 		let Some(hop) = self.hops.get_mut(&id) else { return };
 		let Some(far) = &mut hop.far else { return };
 		let Some(end) = &mut far.end else { return };
-		far.rate_now = far.rate.update(end.sent, REPORT_MOST, now);
 		far.reported = (end.verified, end.sent, now);
 		let echo = far.echo.take().map(|(stamp, at)| (stamp, now.since(at).as_micros() as u32));
 		let message = EndMessage::Report {

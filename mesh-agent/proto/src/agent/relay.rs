@@ -7,12 +7,12 @@ use towpath_primitives::Signature;
 use super::{Agent, Event, MAX_CIRCUITS, MAX_UNBOUND_PER_LINK};
 use crate::{
 	circuit::{
-		end_keys, hop_keys, Binding, Direction, End, FarEnd, Hop, Onward, Target, Unbound, OFFER_LIFETIME, UNBOUND_LIFE,
+		end_keys, hop_keys, Binding, Direction, End, FarEnd, Hop, Onward, Target, Unbound, LEAST_PACE, OFFER_LIFETIME,
+		UNBOUND_LIFE,
 	},
 	crypto::{Handshake, MacKey, Role},
 	forward::Reason,
 	link::LinkId,
-	receipt::RateMeter,
 	settlement::{Account, Serving},
 	time::Instant,
 	wire::control::{Bind, Control, Offer, Passed, Refusal, Setup, SignedOffer, MAX_HOPS, MAX_LOSS},
@@ -87,10 +87,10 @@ impl Agent {
 					limit: None,
 					queue: VecDeque::new(),
 					queued: 0,
+					stamp: 0,
 					echo: None,
 					reported: (0, 0, now),
-					rate: RateMeter::default(),
-					rate_now: 0,
+					pace: LEAST_PACE,
 					paced: now,
 				})
 			}

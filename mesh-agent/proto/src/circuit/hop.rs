@@ -13,7 +13,6 @@ use super::{Direction, End};
 use crate::{
 	crypto::{Handshake, MacKey},
 	link::LinkId,
-	receipt::RateMeter,
 	time::Instant,
 	wire::control::{Bind, CircuitId, Passed, SignedOffer},
 };
@@ -76,14 +75,14 @@ pub struct FarEnd {
 	pub queue: VecDeque<Vec<u8>>,
 	/// Bytes in the queue.
 	pub queued: usize,
-	/// The last limit's stamp, and when it came.
+	/// The newest limit's stamp.
+	pub stamp: u64,
+	/// The same and when it came, until the source was told.
 	pub echo: Option<(u64, Instant)>,
 	/// What the last report said, and when it left.
 	pub reported: (u64, u64, Instant),
-	/// The rate of what is sent.
-	pub rate: RateMeter,
-	/// The same in bytes a second, as of the last report.
-	pub rate_now: u64,
+	/// Bytes a second at which what waited for the limit may leave, as the source said.
+	pub pace: u64,
 	/// What waited for the limit does not leave before: it would arrive as one burst.
 	pub paced: Instant,
 }

@@ -7,14 +7,20 @@
 mod end;
 mod hop;
 mod labels;
+mod promise;
 mod ring;
 mod source;
+mod stall;
+mod window;
 
 pub use end::{End, Opened, RejectedPacket};
 pub use hop::{Binding, FarEnd, Hop, HopKeys, Onward, Unbound};
 pub use labels::{Labels, Target};
+pub use promise::Promise;
 pub use ring::{Ring, Sample};
 pub use source::{Phase, Source, SourceHop, SourceStart};
+pub use stall::Stall;
+pub use window::{pace, pause, window, BURST, LEAST_PACE};
 
 use core::time::Duration;
 
@@ -48,14 +54,4 @@ pub fn hop_keys(shared: &[u8; 32], cid: &[u8; 32], node: &[u8; 32]) -> HopKeys {
 /// The seals of both directions, from the handshake of the two ends.
 pub fn end_keys(keys: &crate::crypto::Keys) -> ([u8; 32], [u8; 32]) {
 	(derive(&keys.forth, b"circuit up", &[]), derive(&keys.back, b"circuit down", &[]))
-}
-
-/// Bytes that leave at once of what waited for credit.
-pub const BURST: u64 = 32 * 1024;
-/// Bytes a second at which what waited leaves at least.
-const LEAST_PACE: u64 = 1_000_000;
-
-/// How long a burst of what waited takes, at twice the rate of late: all at once it would only fill a queue on the way.
-pub fn pace(bytes: u64, rate: u64) -> Duration {
-	Duration::from_micros(bytes * 1_000_000 / (rate * 2).max(LEAST_PACE))
 }

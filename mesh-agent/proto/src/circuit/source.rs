@@ -10,8 +10,11 @@ use core::time::Duration;
 use towpath_primitives::{ChannelId, NodeId, OverlayAddress, Signature};
 
 use super::{
+	pace,
+	promise::Promise,
 	ring::{Ring, Sample},
-	End, HopKeys,
+	stall::Stall,
+	window, End, HopKeys,
 };
 use crate::{
 	crypto::Handshake,
@@ -22,8 +25,6 @@ use crate::{
 	wire::control::{Bind, CircuitId, Offer, Passed, Reading, Setup},
 };
 
-/// Limits for the far end leave at most so often.
-const LIMIT_PACE: Duration = Duration::from_millis(20);
 /// Credit that is never planned with: what interpolating between samples may be wrong by.
 const SLACK: u64 = 4096;
 /// Bytes that count for both ends when credit is shared between them, and the least that is worth a message.
@@ -102,10 +103,8 @@ pub struct Source {
 	pub used: Instant,
 	/// When the far end last verified more, or this end did.
 	pub progress: Instant,
-	/// When the last limit left, and its size and stamp.
-	pub limit: (u64, u64, Instant),
-	/// The limit's stamp that the far end confirmed.
-	pub limit_confirmed: u64,
+	/// What the far end may send.
+	pub promise: Promise,
 	/// What the far end verified.
 	pub verified_up: u64,
 	/// Its sequence numbers and bytes.
@@ -116,6 +115,7 @@ pub struct Source {
 	pub rtt: Duration,
 	/// The smallest of late.
 	pub rtt_least: Duration,
+	rtt_known: bool,
 	turn: Duration,
 	turn_least: Duration,
 	waiting: Option<(u64, Instant)>,
@@ -123,6 +123,9 @@ pub struct Source {
 	rate_now: u64,
 	recent: (u64, u64, Instant),
 	shares: (u64, u64),
+	highest_up: u64,
+	stall_up: Stall,
+	stall_down: Stall,
 	far_waiting: u64,
 	/// What waited for credit does not leave before: it would arrive as one burst.
 	pub paced: Instant,
@@ -171,13 +174,13 @@ impl Source {
 			sent_at: now,
 			used: now,
 			progress: now,
-			limit: (0, 0, now),
-			limit_confirmed: 0,
+			promise: Promise::new(now),
 			verified_up: 0,
 			far_sent: Ring::default(),
 			far_last: Sample { sequence: 0, bytes: 0, at: now },
 			rtt: Duration::from_millis(100),
 			rtt_least: Duration::from_millis(100),
+			rtt_known: false,
 			turn: Duration::ZERO,
 			turn_least: Duration::MAX,
 			waiting: None,
@@ -185,6 +188,9 @@ impl Source {
 			rate_now: 0,
 			recent: (0, 0, now),
 			shares: (0, 0),
+			highest_up: 0,
+			stall_up: Stall::default(),
+			stall_down: Stall::default(),
 			far_waiting: 0,
 			paced: now,
 		}
@@ -201,15 +207,10 @@ impl Source {
 
 	/// The round trip is known: the far end echoed a stamp.
 	pub fn echoed(&mut self, rtt: Duration) {
-		self.rtt_least = match self.turn_least {
-			Duration::MAX => rtt,
-			// It creeps up, so that a path that became longer is noticed.
-			_ => rtt.min(self.rtt_least + self.rtt_least / 64),
-		};
-		self.rtt = match self.turn_least {
-			Duration::MAX => rtt,
-			_ => (self.rtt * 7 + rtt) / 8,
-		};
+		let first = !core::mem::replace(&mut self.rtt_known, true);
+		// The least creeps up, so that a path that became longer is noticed.
+		self.rtt_least = if first { rtt } else { rtt.min(self.rtt_least + self.rtt_least / 64) };
+		self.rtt = if first { rtt } else { (self.rtt * 7 + rtt) / 8 };
 		if self.turn_least == Duration::MAX {
 			(self.turn_least, self.turn) = (rtt, rtt);
 		}
@@ -218,13 +219,16 @@ impl Source {
 	/// The far end's report: what it verified, and what it had sent when it left (M2).
 	pub fn reported(&mut self, highest: u64, verified: u64, far: Sample, waiting: u64, now: Instant) {
 		self.far_waiting = waiting;
+		self.stall_down.queued(waiting > 0, now);
 		let Some(end) = &self.end else { return };
 		// M2: no more than was sent.
 		let verified = verified.min(end.sent);
+		self.highest_up = self.highest_up.max(highest.min(end.sequence));
 		let mut turn = None;
 		if verified > self.verified_up {
 			self.verified_up = verified;
 			self.progress = now;
+			self.stall_up.verified(now);
 			if let Some(sample) = end.ring.sample_at(highest.min(end.sequence)) {
 				turn = Some(now.since(sample.at));
 			}
@@ -234,6 +238,7 @@ impl Source {
 			self.turned(turn);
 		}
 		if far.sequence > self.far_last.sequence {
+			self.stall_down.sent(far.bytes.saturating_sub(self.far_last.bytes), now);
 			self.far_last = far;
 			self.far_sent.push_exact(far);
 			if highest_here >= far.sequence {
@@ -249,6 +254,7 @@ impl Source {
 	pub fn verified_here(&mut self, now: Instant) {
 		self.progress = now;
 		self.used = now;
+		self.stall_down.verified(now);
 		let highest = self.end.as_ref().map_or(0, End::highest);
 		if let Some((_, since)) = self.waiting.filter(|(sequence, _)| highest >= *sequence) {
 			self.waiting = None;
@@ -318,28 +324,55 @@ impl Source {
 		self.hops.iter().map(|hop| self.free_at(hop, end)).min().unwrap_or(0).saturating_sub(SLACK)
 	}
 
+	/// Data bytes that may be under way in one direction.
+	fn window(&self) -> u64 {
+		match self.channel {
+			None => u64::MAX,
+			Some(_) => window(self.rate_now, self.rtt_least),
+		}
+	}
+
+	/// Bytes a second at which what waited may leave either end.
+	pub fn pace(&self) -> u64 {
+		pace(self.rate_now, self.rtt, self.rtt_least)
+	}
+
+	/// What may leave this end now: its credit, within the window.
+	pub fn sendable(&self) -> u64 {
+		let Some(end) = &self.end else { return 0 };
+		let arrived = end.ring.bytes_at(self.highest_up).min(end.sent);
+		self.free().min(self.window().saturating_sub(end.sent - arrived))
+	}
+
 	fn free_at(&self, hop: &SourceHop, end: &End) -> u64 {
 		let Some(reading) = &hop.reading else { return 0 };
 		let credit = Metered::from_amount(reading.cap).minus(Metered(reading.spent)).buys(hop.offer.price);
 		let up = end.sent - end.ring.bytes_at(reading.up.sequence).min(end.sent);
-		let down = self.limit.0.saturating_sub(self.far_sent.bytes_at(reading.down.sequence));
+		let down = self.promise.held().saturating_sub(self.far_sent.bytes_at(reading.down.sequence));
 		credit.saturating_sub(up).saturating_sub(down)
 	}
 
 	/// The far end's share of the credit, if it is worth telling: the new limit. Both ends get a share after what they sent
-	/// of late and what waits with them, and never less than a sixteenth.
+	/// of late and what waits with them, and never less than a sixteenth. What the far end does not use is taken back.
 	pub fn next_limit(&self, now: Instant) -> Option<u64> {
-		if self.channel.is_none() || now.since(self.limit.2) < LIMIT_PACE {
+		if self.channel.is_none() || !self.promise.may_follow(now) {
 			return None;
 		}
+		let limit = self.promise.bytes();
 		let free = self.free();
-		let unused = self.limit.0.saturating_sub(self.far_last.bytes);
+		let unused = limit.saturating_sub(self.far_last.bytes);
 		let total = u128::from(free) + u128::from(unused);
 		let up = u128::from(self.shares.0 + self.queued as u64) + SHARE_FLOOR;
 		let down = u128::from(self.shares.1 + self.far_waiting) + SHARE_FLOOR;
 		let wanted = (total * down / (up + down)).clamp(total / 16, total - total / 16) as u64;
-		let given = wanted.saturating_sub(unused).min(free);
-		(given >= (unused / 4).max(SHARE_FLOOR as u64)).then_some(self.limit.0 + given)
+		let arrived = self.far_sent.bytes_at(self.end.as_ref().map_or(0, End::highest));
+		let room = arrived.saturating_add(self.window()).saturating_sub(limit);
+		let given = wanted.saturating_sub(unused).min(free).min(room);
+		let excess = unused.saturating_sub(wanted.max(SHARE_FLOOR as u64));
+		if given >= (unused / 4).max(SHARE_FLOOR as u64) {
+			return Some(limit + given);
+		}
+		(excess > unused / 2).then(|| limit - excess)
 	}
 
 	/// Takes an account of the router at `index`.
@@ -355,10 +388,18 @@ impl Source {
 		hop.reading = Some(reading);
 	}
 
+	/// Data of so many bytes left this end.
+	pub fn flushed(&mut self, bytes: u64, now: Instant) {
+		self.stall_up.sent(bytes, now);
+		self.stall_up.queued(self.queued > 0, now);
+		if bytes > 0 {
+			self.used = now;
+		}
+	}
+
 	/// Whether data wait although nothing was verified for so long (M6).
 	pub fn stalled(&self, now: Instant, patience: Duration) -> bool {
-		let waiting = self.sent() > self.verified_up || self.queued > 0;
-		self.phase == Phase::Live && waiting && now.since(self.progress) > patience
+		self.phase == Phase::Live && [&self.stall_up, &self.stall_down].iter().any(|stall| stall.lasts(patience, now))
 	}
 
 	/// The routers of the path.

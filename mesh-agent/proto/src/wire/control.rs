@@ -233,8 +233,8 @@ pub enum EndMessage {
 		/// The last [`EndMessage::Limit`]'s stamp, and how many microseconds it was held.
 		echo: Option<(u64, u32)>,
 	},
-	/// The far end may send up to this many data bytes in all (M4).
-	Limit { bytes: u64, stamp: u64 },
+	/// The far end may send up to this many data bytes in all (M4), and what waited for that leaves at so many a second.
+	Limit { bytes: u64, pace: u64, stamp: u64 },
 	/// This end is done with the circuit.
 	Close,
 }
