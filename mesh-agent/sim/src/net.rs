@@ -208,6 +208,15 @@ impl Net {
 		}
 	}
 
+	/// Lets a wire lose this share of data packets, in ten-thousandths, both ways, and nothing else.
+	pub fn drop_data(&mut self, a: usize, b: usize, share: u64) {
+		for key in [(a, b), (b, a)] {
+			if let Some(wire) = self.wires.get_mut(&key) {
+				wire.drops = share;
+			}
+		}
+	}
+
 	/// One direction of a wire.
 	pub fn wire(&self, from: usize, to: usize) -> &Wire {
 		&self.wires[&(from, to)]

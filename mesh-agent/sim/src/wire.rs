@@ -28,6 +28,8 @@ pub struct Wire {
 	counts: [u64; 2],
 	/// Nothing arrives, and nobody is told.
 	pub cut: bool,
+	/// Share of data packets that is lost besides, in ten-thousandths: somebody on the way routes well and drops.
+	pub drops: u64,
 	/// Bytes that were carried.
 	pub carried: u64,
 	/// Datagrams that the full queue refused.
@@ -37,7 +39,7 @@ pub struct Wire {
 impl Wire {
 	/// A wire whose losses follow from the seed and the datagram's number alone.
 	pub fn new(spec: WireSpec, seed: u64) -> Self {
-		Self { spec, seed, free_at: Instant::default(), counts: [0; 2], cut: false, carried: 0, overflow: 0 }
+		Self { spec, seed, free_at: Instant::default(), counts: [0; 2], cut: false, drops: 0, carried: 0, overflow: 0 }
 	}
 
 	/// When a datagram that is sent now arrives, if it does.
@@ -46,7 +48,8 @@ impl Wire {
 		let data = datagram.first() == Some(&1) && datagram.get(1) == Some(&0);
 		let count = &mut self.counts[usize::from(data)];
 		*count += 1;
-		let lost = mix(self.seed ^ mix(*count << 1 | u64::from(data))) % 10_000 < self.spec.loss;
+		let share = self.spec.loss + if data { self.drops } else { 0 };
+		let lost = mix(self.seed ^ mix(*count << 1 | u64::from(data))) % 10_000 < share;
 		let bits = (datagram.len() as u64 + OUTER) * 8;
 		let waiting = self.free_at.since(now).as_micros() as u64 * self.spec.rate / 8_000_000;
 		if waiting > self.spec.queue {

@@ -196,7 +196,7 @@ fn payer() -> (Bench, common::bench::Thread) {
 }
 
 fn report(bench: &mut Bench, thread: &mut common::bench::Thread, highest: u64, verified: u64) {
-	let message = EndMessage::Report { highest, verified, sequence: 0, sent: 0, waiting: 0, echo: None };
+	let message = EndMessage::Report { highest, verified, sequence: 0, sent: 0, waiting: 0, damaged: 0, echo: None };
 	bench.end_message(0, thread, &message);
 }
 

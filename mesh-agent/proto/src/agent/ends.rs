@@ -6,7 +6,7 @@ use core::time::Duration;
 use codec::Encode;
 use towpath_primitives::{OverlayAddress, Signature};
 
-use super::{relay::CIRCUIT_USAGE, Agent, Event, MAX_QUEUE};
+use super::{avoid::AVOIDED_FOR, relay::CIRCUIT_USAGE, Agent, Event, MAX_QUEUE};
 use crate::{
 	circuit::{
 		end_keys, hop_keys, Direction, End, Phase, Sample, Source, SourceHop, SourceStart, Target, OFFER_LIFETIME,
@@ -72,7 +72,7 @@ impl Agent {
 
 	/// Begins a circuit. Nothing, if there is no way or nobody to pay.
 	pub(super) fn open_circuit(&mut self, to: OverlayAddress, now: Instant) -> Option<u32> {
-		let link = self.babel.route(&to.0)?.link;
+		let link = self.next_link(to, &[], None, now)?;
 		let channel = self.purse.as_ref().filter(|_| self.config.max_price > 0).map(|purse| purse.spending().channel);
 		let seed = self.random();
 		let mut handshake =
@@ -82,6 +82,7 @@ impl Agent {
 			destination: to.0,
 			ephemeral: x25519_dalek::x25519(secret, x25519_dalek::X25519_BASEPOINT_BYTES),
 			max_price: if channel.is_some() { self.config.max_price } else { 0 },
+			avoid: self.wishes(to, now),
 			noise: handshake.write(&[]).ok()?,
 		};
 		let id = self.fresh_circuit();
@@ -140,6 +141,7 @@ impl Agent {
 		}
 		let distinct = (1..offers.len()).all(|i| !offers[..i].iter().any(|earlier| earlier.node == offers[i].node));
 		if !distinct || path_price(&offers) > u128::from(self.config.max_path_price) {
+			self.avoid_path(id, AVOIDED_FOR, now);
 			return self.source_broke(id, "the path costs more than the limit, or names a router twice", now);
 		}
 		let Some(mut handshake) = source.handshake.take() else { return };
@@ -147,20 +149,16 @@ impl Agent {
 		let proven = matches!(handshake.read(&noise), Ok(Some(identity))
 			if identity.node == last && identity.node.overlay_address() == source.destination);
 		if !proven {
+			self.avoid_path(id, AVOIDED_FOR, now);
 			return self.source_broke(id, "the destination did not prove its address", now);
 		}
 		let secret = source.secret;
 		let cid = source.cid;
 		let hops: Vec<SourceHop> = offers
 			.iter()
-			.map(|offer| SourceHop {
-				keys: hop_keys(&x25519_dalek::x25519(secret, offer.ephemeral), &cid, &offer.node.0),
-				offer: offer.clone(),
-				reading: None,
-				verified_then: 0,
-				heard: 0,
-				said: 0,
-				asked: now,
+			.map(|offer| {
+				let keys = hop_keys(&x25519_dalek::x25519(secret, offer.ephemeral), &cid, &offer.node.0);
+				SourceHop::new(offer.clone(), keys, now)
 			})
 			.collect();
 		let upload_keys: Vec<u8> = hops[..places - 1].iter().flat_map(|hop| hop.keys.up.0).collect();
@@ -197,7 +195,11 @@ impl Agent {
 		self.wake(now + super::timers::SETUP_RETRY);
 	}
 
-	pub(super) fn source_refused(&mut self, id: u32, _place: u8, reason: Refusal, now: Instant) {
+	pub(super) fn source_refused(&mut self, id: u32, place: u8, reason: Refusal, now: Instant) {
+		// What a router further on cannot do is remembered by the router before it.
+		if place <= 1 {
+			self.avoid_first(id, now);
+		}
 		let why = match reason {
 			Refusal::NoRoute => "a router knows no way",
 			Refusal::Price => "a router asks for more than the limit",
@@ -272,13 +274,14 @@ impl Agent {
 		let Some(message) = decode(message) else { return self.drop_packet(Reason::Message) };
 		let Some(source) = self.sources.get_mut(&id) else { return };
 		match message {
-			EndMessage::Report { highest, verified, sequence, sent, waiting, echo } => {
+			EndMessage::Report { highest, verified, sequence, sent, waiting, damaged, echo } => {
 				if let Some((stamp, held)) = echo {
 					source.promise.confirm(stamp);
 					let rtt =
 						now.since(Instant::from_micros(stamp)).saturating_sub(Duration::from_micros(u64::from(held)));
 					source.echoed(rtt);
 				}
+				source.damaged_up = source.damaged_up.max(damaged);
 				source.reported(highest, verified, Sample { sequence, bytes: sent, at: now }, waiting, now);
 				if source.phase == Phase::Binding {
 					source.phase = Phase::Live;
@@ -385,6 +388,7 @@ impl Agent {
 			sequence: end.sequence,
 			sent: end.sent,
 			waiting: far.queued as u64,
+			damaged: end.damaged,
 			echo,
 		};
 		let mut sealed = end.seal(true, &message.encode(), now);

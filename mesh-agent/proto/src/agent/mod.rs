@@ -3,6 +3,7 @@
 //! After any call that takes `&mut self`, drain [`Agent::poll_transmit`] and [`Agent::poll_event`], then wait until
 //! [`Agent::poll_timeout`] or the next input. Nothing is lost by draining late, only time.
 
+mod avoid;
 mod control;
 mod data;
 mod ends;
@@ -149,6 +150,8 @@ pub struct Agent {
 	leaving: BTreeMap<u32, Instant>,
 	/// Destinations whose last set-up failed: not to be tried again before, and the pause so far.
 	retries: BTreeMap<OverlayAddress, (Instant, Duration)>,
+	/// Routers that new circuits go around.
+	avoided: avoid::Avoided,
 	/// Destinations whose circuit broke while it was used, and until when another one is tried.
 	wanted: BTreeMap<OverlayAddress, Instant>,
 	next_circuit: u32,
@@ -194,6 +197,7 @@ impl Agent {
 			source_to: BTreeMap::new(),
 			leaving: BTreeMap::new(),
 			retries: BTreeMap::new(),
+			avoided: avoid::Avoided::default(),
 			wanted: BTreeMap::new(),
 			next_circuit: 0,
 			accounts: BTreeMap::new(),

@@ -15,7 +15,7 @@ use crate::{
 	link::LinkId,
 	settlement::{Account, Serving},
 	time::Instant,
-	wire::control::{Bind, Control, Offer, Passed, Refusal, Setup, SignedOffer, MAX_HOPS, MAX_LOSS},
+	wire::control::{Bind, Control, Offer, Passed, Refusal, Setup, SignedOffer, MAX_AVOIDED, MAX_HOPS, MAX_LOSS},
 };
 
 pub(super) const CIRCUIT_USAGE: &[u8] = b"towpath/circuit/v1";
@@ -31,6 +31,9 @@ impl Agent {
 			let same = self.hops.get(&id).is_some_and(|hop| hop.back == link);
 			return if same { self.repeat_setup(id, setup) } else { refuse(self, Refusal::NoRoute) };
 		}
+		if setup.avoid.len() > MAX_AVOIDED {
+			return self.drop_packet(Reason::Message);
+		}
 		if place == 0 || usize::from(place) > MAX_HOPS {
 			return refuse(self, Refusal::TooLong);
 		}
@@ -45,9 +48,9 @@ impl Agent {
 		let onward = match setup.destination() == self.address {
 			true => None,
 			false if !self.config.transit => return refuse(self, Refusal::NotAdmitted),
-			false => match self.babel.route(&setup.destination) {
-				Some(route) if route.link != link => Some(route.link),
-				_ => return refuse(self, Refusal::NoRoute),
+			false => match self.next_link(setup.destination(), &setup.avoid, Some(link), now) {
+				Some(onward) => Some(onward),
+				None => return refuse(self, Refusal::NoRoute),
 			},
 		};
 		match self.make_hop(link, &setup, place, label, price, onward, now) {
@@ -119,6 +122,7 @@ impl Agent {
 		};
 		let hop = Hop {
 			cid,
+			destination: setup.destination(),
 			place,
 			back: link,
 			back_label: label,
@@ -306,7 +310,11 @@ impl Agent {
 		}
 		let Some(hop) = self.hops.get(&target.circuit) else { return };
 		let (back, message) = (hop.back, Control::Refuse { label: hop.back_label, hop: place, reason });
+		let to = hop.destination;
 		self.links.send(back, &message);
+		if place == hop.place + 1 {
+			self.refused_onward(to, link, reason, now);
+		}
 		self.remove_hop(target.circuit);
 	}
 }

@@ -3,9 +3,12 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::Agent;
+use super::{
+	avoid::{AVOIDED_FOR, REFUSED_FOR},
+	Agent,
+};
 use crate::{
-	circuit::{Phase, Source, CIRCUIT_PACKETS, IDLE_LIFE, OFFER_LIFETIME, UNBOUND_LIFE},
+	circuit::{Phase, Source, IDLE_LIFE, OFFER_LIFETIME, UNBOUND_LIFE},
 	time::Instant,
 };
 
@@ -27,6 +30,9 @@ const RENEW_AFTER: Duration = Duration::from_secs(OFFER_LIFETIME as u64 * 9 / 10
 const RESEND_TICK: Duration = Duration::from_millis(30);
 /// No progress for so long, or four round trips if that is longer, and the circuit is replaced (M6).
 const PATIENCE: Duration = Duration::from_millis(2500);
+/// From submitting a claim to its being final, when blocks and finality are slow. A router that serves no more before that is
+/// waited for, three times as long at most (M6).
+const CLAIM_LATENCY: Duration = Duration::from_secs(20);
 
 impl Agent {
 	/// Does what is due.
@@ -65,6 +71,7 @@ impl Agent {
 			})
 			.map(|(id, _)| *id)
 			.collect();
+		self.notice_unanswered(now);
 		over.into_iter().for_each(|id| self.remove_hop(id));
 		let channels: Vec<_> = self.accounts.keys().copied().collect();
 		for channel in channels {
@@ -85,19 +92,28 @@ impl Agent {
 			let Some(source) = self.sources.get(&id) else { continue };
 			let waited = now.since(source.sent_at) >= SETUP_RETRY;
 			let young = now.since(source.since) < SETUP_TIMEOUT;
-			let worn = source.end.as_ref().is_some_and(|end| end.sequence >= CIRCUIT_PACKETS);
 			// Routers count from the set-up, too: the circuit is replaced before they forget it.
 			let old = now.since(source.since) >= RENEW_AFTER;
-			let patience = PATIENCE.max(source.rtt * 4);
+			let claims = if source.claim_under_way() { CLAIM_LATENCY * 3 } else { Duration::ZERO };
+			let patience = PATIENCE.max(source.rtt * 4).max(claims);
 			match source.phase {
-				Phase::Offering | Phase::Binding if !young => self.source_broke(id, "no answer", now),
+				Phase::Offering | Phase::Binding if !young => {
+					self.avoid_path(id, REFUSED_FOR, now);
+					self.source_broke(id, "no answer", now)
+				}
 				Phase::Offering if waited => self.send_setup(id, now),
 				Phase::Binding if waited => self.send_bind(id, now),
 				Phase::Live if old => self.source_broke(id, "its offers run out", now),
-				Phase::Live if worn => self.source_broke(id, "its keys are worn", now),
+				Phase::Live if source.is_worn() => self.source_broke(id, "its keys are worn", now),
 				Phase::Live if source.stalled(now, patience) => {
+					self.avoid_fault(id, now);
 					self.source_broke(id, "nothing is verified any more", now)
 				}
+				Phase::Live if source.damaged() => {
+					self.avoid_path(id, AVOIDED_FOR, now);
+					self.source_broke(id, "packets arrive damaged", now)
+				}
+				Phase::Live => self.audit(id, now),
 				_ => {}
 			}
 			let unheard = self.sources.get(&id).is_some_and(|source| !self.has_last_receipts(source));

@@ -44,6 +44,8 @@ pub struct End {
 	pub sent: u64,
 	/// Data bytes verified.
 	pub verified: u64,
+	/// Packets that every router handled and whose seal does not open.
+	pub damaged: u32,
 	/// When the last data were verified.
 	pub verified_at: Instant,
 	/// What was sent when.
@@ -61,6 +63,7 @@ impl End {
 			sequence: 0,
 			sent: 0,
 			verified: 0,
+			damaged: 0,
 			verified_at: now,
 			ring: Ring::default(),
 		}
@@ -94,6 +97,7 @@ impl End {
 			return Err(RejectedPacket::Transit);
 		}
 		if !self.open.open(sequence, &[packet.flags()], packet.payload_mut(), &tag) {
+			self.damaged = self.damaged.saturating_add(1);
 			return Err(RejectedPacket::Seal);
 		}
 		self.window.mark(sequence);

@@ -91,6 +91,8 @@ pub struct FarEnd {
 pub struct Hop {
 	/// The circuit.
 	pub cid: CircuitId,
+	/// Whom the source wants to reach.
+	pub destination: OverlayAddress,
 	/// Place on the path, from 1.
 	pub place: u8,
 	/// Link towards the source.

@@ -4,6 +4,7 @@
 //! included. [`Source`] is the part that collects offers, binds the circuit and knows how much may be sent. Labels are
 //! handed out by [`Labels`].
 
+mod audit;
 mod end;
 mod hop;
 mod labels;
@@ -13,6 +14,7 @@ mod source;
 mod stall;
 mod window;
 
+pub use audit::{Account, Audit, Fault};
 pub use end::{End, Opened, RejectedPacket};
 pub use hop::{Binding, FarEnd, Hop, HopKeys, Onward, Unbound};
 pub use labels::{Labels, Target};

@@ -10,11 +10,12 @@ use core::time::Duration;
 use towpath_primitives::{ChannelId, NodeId, OverlayAddress, Signature};
 
 use super::{
+	audit::{Account, Audit, Fault},
 	pace,
 	promise::Promise,
 	ring::{Ring, Sample},
 	stall::Stall,
-	window, End, HopKeys,
+	window, End, HopKeys, CIRCUIT_PACKETS,
 };
 use crate::{
 	crypto::Handshake,
@@ -29,6 +30,9 @@ use crate::{
 const SLACK: u64 = 4096;
 /// Bytes that count for both ends when credit is shared between them, and the least that is worth a message.
 const SHARE_FLOOR: u128 = 4096;
+
+/// Packets with a good transit chain and a bad seal that are put down to chance: no tag protects the ciphertext on the way.
+const MOST_DAMAGED: u32 = 16;
 
 /// How far the set-up has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +53,8 @@ pub struct SourceHop {
 	pub keys: HopKeys,
 	/// Its newest account.
 	pub reading: Option<Reading>,
+	/// Its newest account that can be checked: what the far end had sent by then is known.
+	checked: Option<Reading>,
 	/// What this end had verified when the reading came.
 	pub verified_then: u64,
 	/// Counter of the newest message from it.
@@ -57,6 +63,13 @@ pub struct SourceHop {
 	pub said: u32,
 	/// When it was last asked for a reading.
 	pub asked: Instant,
+}
+
+impl SourceHop {
+	/// A router whose offer was accepted; nothing is heard from it yet.
+	pub fn new(offer: Offer, keys: HopKeys, now: Instant) -> Self {
+		Self { offer, keys, reading: None, checked: None, verified_then: 0, heard: 0, said: 0, asked: now }
+	}
 }
 
 /// A circuit that begins here.
@@ -107,6 +120,8 @@ pub struct Source {
 	pub promise: Promise,
 	/// What the far end verified.
 	pub verified_up: u64,
+	/// Packets that arrived there over all routers and damaged.
+	pub damaged_up: u32,
 	/// Its sequence numbers and bytes.
 	pub far_sent: Ring,
 	/// The newest of them.
@@ -124,6 +139,9 @@ pub struct Source {
 	recent: (u64, u64, Instant),
 	shares: (u64, u64),
 	highest_up: u64,
+	here: Option<Account>,
+	audit_up: Audit,
+	audit_down: Audit,
 	stall_up: Stall,
 	stall_down: Stall,
 	far_waiting: u64,
@@ -176,6 +194,7 @@ impl Source {
 			progress: now,
 			promise: Promise::new(now),
 			verified_up: 0,
+			damaged_up: 0,
 			far_sent: Ring::default(),
 			far_last: Sample { sequence: 0, bytes: 0, at: now },
 			rtt: Duration::from_millis(100),
@@ -189,6 +208,9 @@ impl Source {
 			recent: (0, 0, now),
 			shares: (0, 0),
 			highest_up: 0,
+			here: None,
+			audit_up: Audit::default(),
+			audit_down: Audit::default(),
 			stall_up: Stall::default(),
 			stall_down: Stall::default(),
 			far_waiting: 0,
@@ -233,7 +255,7 @@ impl Source {
 				turn = Some(now.since(sample.at));
 			}
 		}
-		let highest_here = end.highest();
+		let (highest_here, verified_here) = (end.highest(), end.verified);
 		if let Some(turn) = turn {
 			self.turned(turn);
 		}
@@ -241,6 +263,8 @@ impl Source {
 			self.stall_down.sent(far.bytes.saturating_sub(self.far_last.bytes), now);
 			self.far_last = far;
 			self.far_sent.push_exact(far);
+			let passed = Passed { into: verified_here, out: verified_here, sequence: far.sequence };
+			self.here = Some(Account { passed, sent: far.bytes });
 			if highest_here >= far.sequence {
 				self.waiting = None;
 			} else if self.waiting.is_none() {
@@ -400,6 +424,61 @@ impl Source {
 	/// Whether data wait although nothing was verified for so long (M6).
 	pub fn stalled(&self, now: Instant, patience: Duration) -> bool {
 		self.phase == Phase::Live && [&self.stall_up, &self.stall_down].iter().any(|stall| stall.lasts(patience, now))
+	}
+
+	/// Whether so many packets passed all routers and arrived damaged that some router or the far end is at fault (M6).
+	pub fn damaged(&self) -> bool {
+		let here = self.end.as_ref().map_or(0, |end| end.damaged);
+		here.saturating_add(self.damaged_up) >= MOST_DAMAGED
+	}
+
+	/// T6: whether either end has used its seal too often.
+	pub fn is_worn(&self) -> bool {
+		let here = self.end.as_ref().map_or(0, |end| end.sequence);
+		here.max(self.far_last.sequence) >= CIRCUIT_PACKETS
+	}
+
+	/// Whether a router has receipts for more than it serves: its claim has to be final first.
+	pub fn claim_under_way(&self) -> bool {
+		let held_back = |reading: &Reading| reading.receipt.is_some_and(|signed| signed.receipt.owed > reading.cap);
+		self.hops.iter().filter_map(|hop| hop.reading.as_ref()).any(held_back)
+	}
+
+	/// M5: lays the routers' accounts side by side. The routers beside the worst fault, if there is one.
+	pub fn audit(&mut self, stalled: bool, now: Instant) -> Vec<NodeId> {
+		let Some(end) = &self.end else { return Vec::new() };
+		for hop in &mut self.hops {
+			let known = |reading: &&Reading| reading.down.sequence <= self.far_last.sequence;
+			if let Some(reading) = hop.reading.as_ref().filter(known) {
+				hop.checked = Some(reading.clone());
+			}
+		}
+		let up = |hop: &SourceHop| {
+			let passed = hop.checked.as_ref()?.up;
+			Some(Account { passed, sent: end.ring.bytes_at(passed.sequence).min(end.sent) })
+		};
+		let down = |hop: &SourceHop| {
+			let passed = hop.checked.as_ref()?.down;
+			Some(Account { passed, sent: self.far_sent.bytes_at(passed.sequence) })
+		};
+		let ups: Vec<_> = self.hops.iter().map(up).collect();
+		// Downwards the far end comes first, and what arrived here is the last account.
+		let downs: Vec<_> = self.hops.iter().rev().map(down).chain([self.here]).collect();
+		// The first link upwards is ours, and nobody offers anything for it; downwards the far end loses nothing to itself.
+		let first = self.hops.first().map_or(0, |hop| hop.offer.loss_down);
+		let losses_up: Vec<_> = [first].into_iter().chain(self.hops.iter().map(|hop| hop.offer.loss_up)).collect();
+		let losses_down: Vec<_> =
+			[0].into_iter().chain(self.hops.iter().rev().map(|hop| hop.offer.loss_down)).collect();
+		let node = |place: usize| self.hops.get(place).map(|hop| hop.offer.node);
+		let beside = |fault: Fault, node: &dyn Fn(usize) -> Option<NodeId>| match fault {
+			Fault::Link(place) => [place.checked_sub(1).and_then(node), node(place)],
+			Fault::Router(place) => [node(place), None],
+		};
+		let last = self.hops.len();
+		let back = |place: usize| last.checked_sub(place + 1).and_then(node);
+		let up = self.audit_up.judge(&ups, &losses_up, stalled, now).map(|fault| beside(fault, &node));
+		let down = self.audit_down.judge(&downs, &losses_down, stalled, now).map(|fault| beside(fault, &back));
+		up.into_iter().chain(down).flatten().flatten().collect()
 	}
 
 	/// The routers of the path.

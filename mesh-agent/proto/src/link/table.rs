@@ -117,6 +117,11 @@ impl Links {
 		self.links.get_mut(&id)
 	}
 
+	/// Who is at the other end of a link.
+	pub fn peer(&self, id: LinkId) -> Option<NodeId> {
+		self.links.get(&id).map(|link| link.peer)
+	}
+
 	/// All links.
 	pub fn iter(&self) -> impl Iterator<Item = (LinkId, &Link)> {
 		self.links.iter().map(|(id, link)| (*id, link))

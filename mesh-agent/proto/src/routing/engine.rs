@@ -149,6 +149,20 @@ impl Babel {
 		Some(Route { link, metric: self.metric(&prefix, link)? })
 	}
 
+	/// The route for a new circuit: the one in use, or the best other feasible one if that goes over a link that is not wanted.
+	/// Every feasible route is free of loops (section 3.5.1), in use or not.
+	pub fn route_without(&self, address: &[u8; 16], unwanted: impl Fn(LinkId) -> bool) -> Option<Route> {
+		let prefix = Prefix::host(*address);
+		if let Some(route) = self.route(address).filter(|route| !unwanted(route.link)) {
+			return Some(route);
+		}
+		let others = self.routes.get(&prefix)?.iter().filter(|(link, _)| !unwanted(**link));
+		others
+			.filter(|(_, entry)| self.feasible(&prefix, entry))
+			.filter_map(|(link, _)| Some(Route { link: *link, metric: self.metric(&prefix, *link)? }))
+			.min_by_key(|route| route.metric)
+	}
+
 	/// All routes in use.
 	pub fn routes(&self) -> impl Iterator<Item = (Prefix, Route)> + '_ {
 		self.selected

@@ -15,6 +15,8 @@ pub type CircuitId = [u8; 32];
 
 /// Most routers on a path, the destination included.
 pub const MAX_HOPS: usize = 16;
+/// Most routers that a set-up asks to go around.
+pub const MAX_AVOIDED: usize = 8;
 /// Highest loss that an offer may allow itself, in ten-thousandths (M-rules: 10 %).
 pub const MAX_LOSS: u16 = 1000;
 /// Ten-thousandths in the whole.
@@ -33,6 +35,8 @@ pub struct Setup {
 	pub ephemeral: [u8; 32],
 	/// No single router may ask for more than this.
 	pub max_price: Price,
+	/// Routers that the source would rather go around, at most [`MAX_AVOIDED`] (M5, M6).
+	pub avoid: Vec<NodeId>,
 	/// First message of the handshake with the destination.
 	pub noise: Vec<u8>,
 }
@@ -230,6 +234,8 @@ pub enum EndMessage {
 		sent: u64,
 		/// Bytes that wait for a higher limit.
 		waiting: u64,
+		/// Packets that every router handled and whose seal did not open (M6).
+		damaged: u32,
 		/// The last [`EndMessage::Limit`]'s stamp, and how many microseconds it was held.
 		echo: Option<(u64, u32)>,
 	},

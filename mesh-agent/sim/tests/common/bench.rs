@@ -246,6 +246,18 @@ impl Bench {
 		max_price: u64,
 		hop: u8,
 	) -> Result<Thread, Refusal> {
+		self.set_up_around(stranger, destination, max_price, hop, Vec::new())
+	}
+
+	/// A set-up that leaves; the label that answers will bear, and what the source keeps.
+	pub fn send_set_up(
+		&mut self,
+		stranger: usize,
+		destination: OverlayAddress,
+		max_price: u64,
+		hop: u8,
+		avoid: Vec<NodeId>,
+	) -> (u32, [u8; 32], [u8; 32], Handshake) {
 		let own_label = self.fresh_label();
 		let crypto: SharedCrypto = Arc::new(RustCrypto);
 		let seed = [own_label as u8; 32];
@@ -254,9 +266,23 @@ impl Bench {
 		let mut secret = [77; 32];
 		secret[..4].copy_from_slice(&own_label.to_be_bytes());
 		let ephemeral = x25519_dalek::x25519(secret, x25519_dalek::X25519_BASEPOINT_BYTES);
-		let setup = Setup { destination: destination.0, ephemeral, max_price, noise: handshake.write(&[]).unwrap() };
+		let setup =
+			Setup { destination: destination.0, ephemeral, max_price, avoid, noise: handshake.write(&[]).unwrap() };
 		let cid = setup.cid();
 		self.say(stranger, &Control::Setup { setup, hop, label: own_label });
+		(own_label, cid, secret, handshake)
+	}
+
+	/// The same as [`Self::set_up`], with routers to go around.
+	pub fn set_up_around(
+		&mut self,
+		stranger: usize,
+		destination: OverlayAddress,
+		max_price: u64,
+		hop: u8,
+		avoid: Vec<NodeId>,
+	) -> Result<Thread, Refusal> {
+		let (own_label, cid, secret, handshake) = self.send_set_up(stranger, destination, max_price, hop, avoid);
 		let inbox = std::mem::take(&mut self.strangers[stranger].inbox);
 		for message in inbox {
 			match message {
