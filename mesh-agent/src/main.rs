@@ -9,6 +9,7 @@ mod config;
 mod control;
 mod crypto;
 mod dev;
+mod flows;
 mod keys;
 mod metrics;
 mod policy;

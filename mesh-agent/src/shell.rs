@@ -30,6 +30,7 @@ use crate::{
 	config::{self, Config},
 	control::{self, Request},
 	crypto::RingCrypto,
+	flows::Flows,
 	keys::{self, Keys},
 	metrics::Metrics,
 	policy::ExitPolicy,
@@ -55,6 +56,8 @@ const TUN_BATCH: usize = 64;
 pub struct Shared {
 	/// The protocol core.
 	pub agent: RefCell<Agent>,
+	/// What this machine asked the mesh for.
+	pub flows: RefCell<Flows>,
 	/// Something was put into the agent.
 	pub work: Notify,
 	start: Clock,
@@ -109,6 +112,7 @@ pub async fn run(config: Config) -> Result<()> {
 			keys::random()?,
 			Instant::from_micros(0),
 		)),
+		flows: RefCell::default(),
 		work: Notify::new(),
 		start: Clock::now(),
 	});
@@ -273,6 +277,7 @@ fn forward_local(shared: &Rc<Shared>, gateway: Option<OverlayAddress>, packet: &
 	};
 	if let Some(to) = overlay {
 		let now = shared.now();
+		shared.flows.borrow_mut().asked(packet);
 		shared.agent.borrow_mut().send_packet(to, packet, now);
 	}
 }
@@ -355,6 +360,10 @@ impl Shell {
 	}
 
 	fn deliver(&mut self, from: OverlayAddress, packet: Vec<u8>) {
+		if self.is_our_gateway(&from) && !self.shared.flows.borrow_mut().is_wanted(&packet) {
+			let now = self.shared.now();
+			self.shared.agent.borrow_mut().unwanted(from, packet.len() as u64, now);
+		}
 		let Some(ends) = crate::stack::endpoints(&packet) else { return };
 		let to_us = ends.to.ip() == IpAddr::V6(self.own.to_ipv6());
 		if let Some(inbox) = self.payer_inbox.as_ref().filter(|_| self.is_our_gateway(&from)) {

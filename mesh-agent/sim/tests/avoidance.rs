@@ -40,7 +40,7 @@ fn m5_the_link_where_data_vanish_is_found_and_gone_around() {
 		}
 		let why = ends(&net, household);
 		assert!(["data vanish on the way", "nothing is verified any more"].contains(&why[0]), "{why:?}");
-		assert_eq!(why.len(), 1, "upload: {upload}");
+		assert_eq!(why.len(), 1, "upload: {upload}, {why:?}");
 		let path = paths(&net, household).pop().unwrap();
 		assert_eq!(path[1], net.node(other));
 		// From then on everything arrives, and nobody is suspected.
@@ -212,5 +212,34 @@ fn m6_a_claim_under_way_is_waited_for_three_claim_latencies_at_most() {
 		assert_eq!(down(&bench).len(), usize::from(!waits));
 		bench.run(secs(55));
 		assert_eq!(down(&bench)[0], "nothing is verified any more");
+	}
+}
+
+#[test]
+fn m6_a_download_that_nobody_asked_for_is_cut_off_and_not_paid_for_any_more() {
+	for (wasted, cut) in [(1, false), (2, true)] {
+		let (mut net, household, [.., d], _) = streaming(33);
+		let from = net.address(d);
+		let mut reached = 0;
+		for _ in 0..10 {
+			let bytes = stream(&mut net, d, household, ms(2), ms(500));
+			reached += bytes;
+			net.with(household, |agent, now| agent.unwanted(from, bytes * wasted / 5, now));
+		}
+		assert_eq!(net.agent(household).reaches(&from), !cut, "a fifth may be waste, two fifths not");
+		assert!(reached < 2_000_000 || !cut, "{reached}");
+		if !cut {
+			assert_eq!(ends(&net, household), [""; 0]);
+			continue;
+		}
+		assert_eq!(ends(&net, household), ["the other end sends what nobody asked for"]);
+		let owed_then = owed(&mut net, household);
+		// It goes on sending, and this end on asking: for a while there is no circuit, and nothing is owed.
+		assert_eq!(stream(&mut net, d, household, ms(2), secs(10)), 0);
+		send(&mut net, household, d, 10, FULL);
+		net.run(secs(30));
+		assert_eq!((paths(&net, household).len(), owed(&mut net, household)), (1, owed_then));
+		net.run(secs(20));
+		join(&mut net, household, d);
 	}
 }

@@ -473,3 +473,23 @@ fn a_refused_set_up_is_not_repeated_without_a_pause() {
 	// One packet waits, and the neighbour says no a thousand times: whoever asks as fast as it answers floods it.
 	assert!(set_ups <= 20, "{set_ups} set-ups in a second");
 }
+
+#[test]
+fn t2_a_circuit_is_replaced_before_its_offers_run_out_and_no_packet_is_lost() {
+	for upload in [true, false] {
+		let (mut net, household, routers) = line(11, 2, wire(20, 20));
+		open_channel(&mut net, household, &routers, cost(1 << 30));
+		join(&mut net, household, routers[1]);
+		let (from, to) = if upload { (household, routers[1]) } else { (routers[1], household) };
+		stream(&mut net, from, to, secs(10), secs(3200));
+		let before = net.agent(to).status().delivered;
+		let packets = 100 * 20;
+		stream(&mut net, from, to, ms(50), secs(100));
+		net.run(secs(1));
+		assert_eq!(net.agent(to).status().delivered - before, packets * FULL as u64);
+		assert_eq!(ends(&net, household), ["its successor is live"], "upload: {upload}");
+		assert_eq!(paths(&net, household).len(), 2);
+		net.run(secs(10));
+		assert_eq!(net.agent(routers[0]).status().carried, 1, "the old one is gone");
+	}
+}

@@ -166,6 +166,20 @@ fn m2_what_travels_outside_of_the_credit_is_bounded() {
 }
 
 #[test]
+fn m2_a_channel_that_carries_little_for_a_long_time_goes_on() {
+	let (mut net, household, routers) = line(12, 2, wire(20, 20));
+	open_channel(&mut net, household, &routers, cost(MIB));
+	join(&mut net, household, routers[1]);
+	let target = net.address(routers[1]);
+	for _ in 0..2 * 3600 {
+		net.with(household, |agent, now| agent.send_packet(target, &[1; 80], now));
+		net.run(secs(1));
+	}
+	assert_eq!(net.deliveries.len(), 1 + 2 * 3600);
+	assert_eq!(drops(&mut net, &[household, routers[0], routers[1]], Reason::ControlAllowance), 0);
+}
+
+#[test]
 fn m2_receipts_are_verified_twenty_at_once_and_then_ten_a_second() {
 	let mut bench = Bench::new(true, 0, 1);
 	let mut thread = bench.circuit(0);

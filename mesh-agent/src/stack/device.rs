@@ -96,7 +96,10 @@ impl Outlet {
 		let mut agent = self.shared.agent.borrow_mut();
 		match self.answers {
 			true => agent.answer_packet(self.to, packet, now),
-			false => agent.send_packet(self.to, packet, now),
+			false => {
+				self.shared.flows.borrow_mut().asked(packet);
+				agent.send_packet(self.to, packet, now)
+			}
 		}
 		drop(agent);
 		self.shared.work.notify_one();

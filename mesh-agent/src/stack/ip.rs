@@ -49,7 +49,8 @@ pub fn endpoints(packet: &[u8]) -> Option<Endpoints> {
 	Some(Endpoints { from: SocketAddr::new(from, ports.0), to: SocketAddr::new(to, ports.1), transport })
 }
 
-fn split(packet: &[u8]) -> Option<(IpAddr, IpAddr, IpProtocol, &[u8])> {
+/// Addresses, protocol and payload of a packet that is no fragment.
+pub fn split(packet: &[u8]) -> Option<(IpAddr, IpAddr, IpProtocol, &[u8])> {
 	match packet.first()? >> 4 {
 		4 => {
 			let ip = Ipv4Packet::new_checked(packet).ok()?;
@@ -73,7 +74,7 @@ pub(super) fn udp_payload(packet: &[u8]) -> Option<&[u8]> {
 }
 
 /// A UDP packet. Nothing, if the addresses are of different families.
-pub(super) fn udp_packet(from: SocketAddr, to: SocketAddr, payload: &[u8]) -> Option<Vec<u8>> {
+pub fn udp_packet(from: SocketAddr, to: SocketAddr, payload: &[u8]) -> Option<Vec<u8>> {
 	let udp = UdpRepr { src_port: from.port(), dst_port: to.port() };
 	let length = udp.header_len() + payload.len();
 	let checksums = ChecksumCapabilities::default();

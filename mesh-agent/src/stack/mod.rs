@@ -12,7 +12,9 @@ mod ip;
 pub mod payer;
 
 pub use device::{Inbox, Outlet};
-pub use ip::endpoints;
+#[cfg(test)]
+pub use ip::udp_packet;
+pub use ip::{endpoints, split};
 
 use smoltcp::{
 	iface::{Config, Interface, SocketHandle, SocketSet},

@@ -129,6 +129,19 @@ impl Agent {
 		}
 	}
 
+	/// M6: so many bytes of what came from there were of no use. When it is too much, the circuit is cut off, and there is no
+	/// other one to that destination for a while.
+	pub fn unwanted(&mut self, from: OverlayAddress, bytes: u64, now: Instant) {
+		let Some(id) = self.source_to.get(&from).copied() else { return };
+		let Some(source) = self.sources.get_mut(&id) else { return };
+		let verified = source.verified_down();
+		if source.channel.is_some() && source.waste.add(bytes, verified) {
+			self.retries.insert(from, (now + AVOIDED_FOR, AVOIDED_FOR));
+			self.source_broke(id, "the other end sends what nobody asked for", now);
+			self.remove_source(id);
+		}
+	}
+
 	/// A router remembers which next hop did not carry a set-up on.
 	pub(super) fn refused_onward(&mut self, to: OverlayAddress, link: LinkId, reason: Refusal, now: Instant) {
 		// The others are the source's affair, or that of a router further on.

@@ -226,7 +226,7 @@ impl Agent {
 		let cap = self.cap(channel, now);
 		let Some(account) = self.accounts.get_mut(&channel) else { return Credit::No(Reason::NoCredit) };
 		if control {
-			return match account.take_control((HEADER_LEN + length) as u64) {
+			return match account.take_control((HEADER_LEN + length) as u64, now) {
 				true => Credit::Fine,
 				false => Credit::No(Reason::ControlAllowance),
 			};

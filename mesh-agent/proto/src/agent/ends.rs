@@ -220,13 +220,12 @@ impl Agent {
 		}
 		let Some(source) = self.sources.get_mut(&id) else { return };
 		let destination = source.destination;
-		let queue = core::mem::take(&mut source.queue);
+		let mut queue = source.take_queue();
 		let was_live = source.phase == Phase::Live;
 		if !was_live {
 			self.postpone(destination, now);
 		}
-		let Some(source) = self.sources.get_mut(&id) else { return };
-		source.queued = 0;
+		let Some(source) = self.sources.get(&id) else { return };
 		let used = now.since(source.used.max(source.progress));
 		self.leaving.insert(id, now);
 		if self.source_to.get(&destination) == Some(&id) {
@@ -236,6 +235,10 @@ impl Agent {
 			self.events.push_back(Event::CircuitDown { destination, why });
 		}
 		self.wake(now);
+		self.successors.retain(|_, next| *next != id);
+		if self.succeed(id, &mut queue) {
+			return self.pay(now);
+		}
 		// The other end may be the one with something to say, and cannot without a circuit.
 		let wanted = !queue.is_empty() || (was_live && used < WANTED);
 		if wanted {
@@ -244,8 +247,7 @@ impl Agent {
 		match self.reopen(destination, now) {
 			Some(next) => {
 				let Some(source) = self.sources.get_mut(&next) else { return };
-				source.queued = queue.iter().map(Vec::len).sum();
-				source.queue = queue;
+				source.put_queue(queue);
 			}
 			None if !queue.is_empty() => self.drop_packet(Reason::NoCircuit),
 			None => {}
@@ -266,6 +268,11 @@ impl Agent {
 		}
 		if self.source_to.get(&source.destination) == Some(&id) {
 			self.source_to.remove(&source.destination);
+		}
+		self.successors.remove(&id);
+		// What was lost on this circuit can be told from the next account on another one (M3).
+		if let Some(next) = self.source_to.get(&source.destination).copied() {
+			self.ask(next);
 		}
 	}
 
@@ -290,6 +297,7 @@ impl Agent {
 					self.retries.remove(&destination);
 					self.wanted.remove(&destination);
 					self.events.push_back(Event::CircuitUp { destination, path });
+					self.take_over(id, now);
 				}
 				self.pay(now);
 				self.flush_source(id, now);

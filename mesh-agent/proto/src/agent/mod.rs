@@ -9,6 +9,7 @@ mod data;
 mod ends;
 mod money;
 mod relay;
+mod renew;
 mod status;
 mod timers;
 
@@ -46,6 +47,9 @@ pub const MAX_QUEUE: usize = 4 << 20;
 const MAX_TRAIN: usize = 60_000;
 /// Most packets in one train.
 const MAX_TRAIN_PACKETS: usize = 64;
+
+/// Packets that wait at one end of a circuit.
+pub(crate) type Queue = VecDeque<Vec<u8>>;
 
 /// What an operator decides.
 #[derive(Clone)]
@@ -148,6 +152,8 @@ pub struct Agent {
 	source_to: BTreeMap<OverlayAddress, u32>,
 	/// Circuits that are over but for the last receipts, and since when.
 	leaving: BTreeMap<u32, Instant>,
+	/// Circuits that are to be replaced while they work, and by which.
+	successors: BTreeMap<u32, u32>,
 	/// Destinations whose last set-up failed: not to be tried again before, and the pause so far.
 	retries: BTreeMap<OverlayAddress, (Instant, Duration)>,
 	/// Routers that new circuits go around.
@@ -196,6 +202,7 @@ impl Agent {
 			sources: BTreeMap::new(),
 			source_to: BTreeMap::new(),
 			leaving: BTreeMap::new(),
+			successors: BTreeMap::new(),
 			retries: BTreeMap::new(),
 			avoided: avoid::Avoided::default(),
 			wanted: BTreeMap::new(),

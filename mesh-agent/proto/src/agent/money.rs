@@ -8,10 +8,10 @@ use towpath_primitives::{Amount, ChannelId, NodeId, SignedReceipt};
 
 use super::{Agent, Event};
 use crate::{
-	circuit::{Binding, Phase},
+	circuit::{Binding, Phase, Source},
 	crypto::{equal, MacKey, Purpose},
 	forward::Reason,
-	link::LinkId,
+	link::{LinkId, Links},
 	meter::Metered,
 	receipt::{Action, Demand},
 	record::Record,
@@ -225,7 +225,7 @@ impl Agent {
 		let Some(hop) = self.hops.get_mut(&id) else { return };
 		if let Some(Some(channel)) = hop.payer() {
 			let length = relayed.body.len() as u64 + 32;
-			if !self.accounts.get_mut(&channel).is_some_and(|account| account.take_control(length)) {
+			if !self.accounts.get_mut(&channel).is_some_and(|account| account.take_control(length, now)) {
 				return self.drop_packet(Reason::ControlAllowance);
 			}
 		}
@@ -287,7 +287,7 @@ impl Agent {
 			let (back, label) = (hop.back, hop.back_label);
 			if let Some(Some(channel)) = hop.payer() {
 				let length = relayed.body.len() as u64 + 32;
-				if !self.accounts.get_mut(&channel).is_some_and(|account| account.take_control(length)) {
+				if !self.accounts.get_mut(&channel).is_some_and(|account| account.take_control(length, now)) {
 					return self.drop_packet(Reason::ControlAllowance);
 				}
 			}
@@ -401,13 +401,23 @@ impl Agent {
 		// The newest circuit over that router is the one that is most likely to live.
 		let Some(source) = self.sources.values_mut().rev().find(carries) else { return };
 		let Some(index) = source.path().position(|on_path| on_path == node) else { return };
+		Self::tell_router(&mut self.links, source, index, &ToRouter::Receipt(signed));
+	}
+
+	/// Asks the routers of a circuit for their accounts.
+	pub(super) fn ask(&mut self, id: u32) {
+		let Some(source) = self.sources.get_mut(&id).filter(|source| source.channel.is_some()) else { return };
+		(0..source.hops.len()).for_each(|index| Self::tell_router(&mut self.links, source, index, &ToRouter::Ask));
+	}
+
+	fn tell_router(links: &mut Links, source: &mut Source, index: usize, message: &ToRouter) {
 		let (link, label) = (source.link, source.label.unwrap_or(0));
 		let hop = &mut source.hops[index];
 		hop.said += 1;
-		let body = ToRouter::Receipt(signed).encode();
+		let body = message.encode();
 		let tag = message_tag(&hop.keys.message, Purpose::ToRouter, hop.said, &body);
 		let relayed = Relayed { label, hop: index as u8 + 1, counter: hop.said, body, tag };
-		self.links.send(link, &Control::ToRouter(relayed));
+		links.send(link, &Control::ToRouter(relayed));
 	}
 
 	/// No more grants: what was verified is signed for, and circuits end when routers have it.

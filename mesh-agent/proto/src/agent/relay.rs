@@ -2,7 +2,7 @@
 
 use alloc::{collections::VecDeque, vec::Vec};
 
-use towpath_primitives::Signature;
+use towpath_primitives::{OverlayAddress, Signature};
 
 use super::{Agent, Event, MAX_CIRCUITS, MAX_UNBOUND_PER_LINK};
 use crate::{
@@ -261,13 +261,25 @@ impl Agent {
 			far.end = Some(End::new(self.crypto.aead(&down), self.crypto.aead(&up), chain, now));
 			let peer = identity.node.overlay_address();
 			far.peer = Some(peer);
-			self.far_of.insert(peer, id);
+			self.answer_over(peer, id);
 		}
+		let Some(hop) = self.hops.get_mut(&id) else { return };
 		hop.binding = Binding::Bound(unbound.bind.channel);
 		hop.expires = now + core::time::Duration::from_secs(u64::from(lifetime));
 		hop.used = now;
 		self.send_reading(id, now);
 		self.report_now(id, now);
+	}
+
+	/// Answers to this peer take this circuit from now on, with what waited for the one before.
+	fn answer_over(&mut self, peer: OverlayAddress, id: u32) {
+		let before = self.far_of.insert(peer, id).filter(|before| *before != id);
+		let old = before.and_then(|before| self.hops.get_mut(&before)?.far.as_mut());
+		let waiting = old.map(|far| (core::mem::take(&mut far.queue), core::mem::take(&mut far.queued)));
+		let far = self.hops.get_mut(&id).and_then(|hop| hop.far.as_mut());
+		if let (Some((queue, queued)), Some(far)) = (waiting, far) {
+			(far.queue, far.queued) = (queue, queued);
+		}
 	}
 
 	/// Says no to the source.

@@ -96,6 +96,10 @@ impl Agent {
 			let old = now.since(source.since) >= RENEW_AFTER;
 			let claims = if source.claim_under_way() { CLAIM_LATENCY * 3 } else { Duration::ZERO };
 			let patience = PATIENCE.max(source.rtt * 4).max(claims);
+			if source.phase == Phase::Live && (old || source.is_worn()) {
+				self.renew(id, now);
+			}
+			let Some(source) = self.sources.get(&id) else { continue };
 			match source.phase {
 				Phase::Offering | Phase::Binding if !young => {
 					self.avoid_path(id, REFUSED_FOR, now);
@@ -103,8 +107,6 @@ impl Agent {
 				}
 				Phase::Offering if waited => self.send_setup(id, now),
 				Phase::Binding if waited => self.send_bind(id, now),
-				Phase::Live if old => self.source_broke(id, "its offers run out", now),
-				Phase::Live if source.is_worn() => self.source_broke(id, "its keys are worn", now),
 				Phase::Live if source.stalled(now, patience) => {
 					self.avoid_fault(id, now);
 					self.source_broke(id, "nothing is verified any more", now)
@@ -135,7 +137,9 @@ impl Agent {
 	fn tend_leaving(&mut self, id: u32, since: Instant, now: Instant) {
 		let waits = |source: &Source| source.phase != Phase::Offering && !self.has_last_receipts(source);
 		let waits = self.sources.get(&id).is_some_and(waits);
-		if !waits || now.since(since) >= LAST_RECEIPTS {
+		let drains = |source: &Source| source.succeeded && now.since(since) < source.rtt * 2;
+		let drains = self.sources.get(&id).is_some_and(drains);
+		if (!waits && !drains) || now.since(since) >= LAST_RECEIPTS {
 			self.remove_source(id);
 		} else {
 			self.wake(now + TICK);

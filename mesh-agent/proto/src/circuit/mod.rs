@@ -12,6 +12,7 @@ mod promise;
 mod ring;
 mod source;
 mod stall;
+mod waste;
 mod window;
 
 pub use audit::{Account, Audit, Fault};
@@ -22,6 +23,7 @@ pub use promise::Promise;
 pub use ring::{Ring, Sample};
 pub use source::{Phase, Source, SourceHop, SourceStart};
 pub use stall::Stall;
+pub use waste::Waste;
 pub use window::{pace, pause, window, BURST, LEAST_PACE};
 
 use core::time::Duration;

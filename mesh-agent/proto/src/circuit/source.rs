@@ -15,6 +15,7 @@ use super::{
 	promise::Promise,
 	ring::{Ring, Sample},
 	stall::Stall,
+	waste::Waste,
 	window, End, HopKeys, CIRCUIT_PACKETS,
 };
 use crate::{
@@ -120,6 +121,10 @@ pub struct Source {
 	pub promise: Promise,
 	/// What the far end verified.
 	pub verified_up: u64,
+	/// Its successor has taken over: it worked to the end, and what is under way still arrives.
+	pub succeeded: bool,
+	/// What arrived here and was of no use.
+	pub waste: Waste,
 	/// Packets that arrived there over all routers and damaged.
 	pub damaged_up: u32,
 	/// Its sequence numbers and bytes.
@@ -195,6 +200,8 @@ impl Source {
 			promise: Promise::new(now),
 			verified_up: 0,
 			damaged_up: 0,
+			succeeded: false,
+			waste: Waste::default(),
 			far_sent: Ring::default(),
 			far_last: Sample { sequence: 0, bytes: 0, at: now },
 			rtt: Duration::from_millis(100),
@@ -410,6 +417,18 @@ impl Source {
 		}
 		hop.verified_then = verified;
 		hop.reading = Some(reading);
+	}
+
+	/// Takes away what waits.
+	pub fn take_queue(&mut self) -> VecDeque<Vec<u8>> {
+		self.queued = 0;
+		core::mem::take(&mut self.queue)
+	}
+
+	/// Lets this wait, and nothing else.
+	pub fn put_queue(&mut self, queue: VecDeque<Vec<u8>>) {
+		self.queued = queue.iter().map(Vec::len).sum();
+		self.queue = queue;
 	}
 
 	/// Data of so many bytes left this end.

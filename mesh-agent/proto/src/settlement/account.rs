@@ -18,8 +18,10 @@ use crate::{
 /// Receipts that are verified back to back, and then in a second (M2).
 const RECEIPT_BURST: u64 = 20;
 const RECEIPT_RATE: u64 = 10;
-/// What a channel may send outside of its credit: this, and a share of what was metered (M2).
-const CONTROL_ALLOWANCE: u64 = 32 * 1024;
+/// What a channel may send outside of its credit: bytes back to back, and then in a second (ADR 6) ...
+const CONTROL_BURST: u64 = 32 * 1024;
+const CONTROL_RATE: u64 = 4 * 1024;
+/// ... and besides one in so many of those that were metered (M2).
 const CONTROL_SHARE: u64 = 8;
 /// The meter's ceiling on disk is at least so many bytes' worth ahead, or a quarter of the credit that is left.
 const CEILING_BYTES: u64 = 64 * 1024;
@@ -93,7 +95,9 @@ pub struct Account {
 	ceiling: Metered,
 	ceiling_pending: Option<(u64, Metered)>,
 	metered: u64,
+	/// Of that share, what is used.
 	control: u64,
+	control_free: Bucket,
 	receipts: Bucket,
 	submitted: Option<(Amount, Instant)>,
 }
@@ -114,6 +118,7 @@ impl Account {
 			ceiling_pending: None,
 			metered: 0,
 			control: 0,
+			control_free: Bucket::new(CONTROL_RATE, CONTROL_BURST, now),
 			receipts: Bucket::new(RECEIPT_RATE, RECEIPT_BURST, now),
 			submitted: None,
 		}
@@ -295,9 +300,11 @@ impl Account {
 	}
 
 	/// Takes from what may pass outside of the credit (M2).
-	pub fn take_control(&mut self, bytes: u64) -> bool {
-		let allowed = CONTROL_ALLOWANCE + self.metered / CONTROL_SHARE;
-		let fits = self.control.saturating_add(bytes) <= allowed;
+	pub fn take_control(&mut self, bytes: u64, now: Instant) -> bool {
+		if self.control_free.take(bytes, now) {
+			return true;
+		}
+		let fits = self.control.saturating_add(bytes) <= self.metered / CONTROL_SHARE;
 		if fits {
 			self.control += bytes;
 		}
