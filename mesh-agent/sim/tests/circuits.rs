@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use common::{bench::Bench, *};
 use towpath_proto::{
-	agent::{Event, RouterInfo, MAX_UNBOUND_PER_LINK},
+	agent::{Event, RouterInfo, MAX_FREE_PER_LINK, MAX_UNBOUND_PER_LINK},
 	circuit::UNBOUND_LIFE,
 	forward::Reason,
 	wire::{
@@ -399,6 +399,25 @@ fn a_set_up_flood_takes_one_links_share_and_no_more() {
 	bench.run(UNBOUND_LIFE + secs(1));
 	assert_eq!(bench.agent.status().carried, 2);
 	assert!(bench.set_up(0, agent, PRICE, 1).is_ok());
+}
+
+#[test]
+fn a_neighbour_has_its_share_of_free_circuits_and_no_more() {
+	let mut bench = Bench::new(true, 1 << 20, 2);
+	let agent = bench.agent.address();
+	let mut free = |stranger: usize| {
+		let mut thread = bench.set_up(stranger, agent, 0, 1).unwrap();
+		let offers = vec![thread.offer.digest()];
+		bench.bind_to(stranger, &mut thread, None, RECEIPT_SEED, offers, &[], 3600)
+	};
+	assert!((0..MAX_FREE_PER_LINK).all(|_| free(0).is_none()));
+	assert_eq!(free(0), Some(Refusal::Busy));
+	assert_eq!(free(1), None, "others do not notice");
+	// What is paid for has a share of its own.
+	let mut paid = bench.circuit(0);
+	bench.pay(0, &mut paid, cost(1 << 20), 0);
+	bench.send(0, &mut paid, &[1; 100]);
+	assert_eq!(deliveries(&bench), 1);
 }
 
 #[test]

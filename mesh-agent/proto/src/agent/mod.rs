@@ -10,6 +10,7 @@ mod ends;
 mod money;
 mod relay;
 mod renew;
+mod shares;
 mod status;
 mod timers;
 
@@ -23,6 +24,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 use towpath_primitives::{ChannelId, NodeId, OverlayAddress, Price, SignedReceipt};
 
+pub use shares::MAX_FREE_PER_LINK;
 pub use status::{CircuitStatus, LinkStatus, Status};
 
 use crate::{

@@ -217,6 +217,7 @@ impl Agent {
 		}
 		let bind = &unbound.bind;
 		let listed = bind.offers.get(usize::from(hop.place) - 1) == Some(&hop.offer.offer.digest());
+		let back = hop.back;
 		if bind.cid != hop.cid || !listed {
 			return self.refuse_back(id, Refusal::Bind);
 		}
@@ -242,6 +243,10 @@ impl Agent {
 					return self.remove_hop(id);
 				}
 			}
+		}
+		if !self.has_share(unbound.bind.channel, back) {
+			self.refuse_back(id, Refusal::Busy);
+			return self.remove_hop(id);
 		}
 		self.bound(id, unbound, now);
 	}
