@@ -5,7 +5,7 @@ use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
 use sp_core::hexdisplay::HexDisplay;
 use towpath_primitives::NodeId;
 
-use crate::{AccountId, Balance, RuntimeGenesisConfig, Treasury, EXISTENTIAL_DEPOSIT};
+use crate::{governance::bounds, AccountId, Balance, RuntimeGenesisConfig, Treasury, EXISTENTIAL_DEPOSIT};
 
 /// Parses and checks a genesis in JSON.
 pub fn check(json: &[u8]) -> Result<(), String> {
@@ -30,13 +30,17 @@ fn check_rules(config: &RuntimeGenesisConfig) -> Result<(), String> {
 	require(
 		settings.are_sound(),
 		&format!(
-			"periods.settings: slotMs must be even and at least 2, epochSlots, eraSessions and spendBlocks at least 1; \
+			"periods.settings: slotMs must be even and at least 2, epochSlots, eraSessions, spendBlocks and \
+			 governanceHour at least 1; \
 			 found {settings:?}"
 		),
 	)?;
 	let rewards = &config.rewards;
 	require(rewards.terms.window > 0, "rewards.terms.window: must be at least 1 block; production wants seven days")?;
 	require(rewards.policy.is_sound(), "rewards.policy.theta: at most 800000000 (0.8), or made-up traffic would pay")?;
+	if let Some(reason) = bounds::broken(settings.era_blocks(), &rewards.terms, &rewards.policy) {
+		return Err(format!("rewards.{reason}"));
+	}
 	let rule = &config.validator_election.rule;
 	require(
 		1 <= rule.floor && rule.floor <= rule.cap,

@@ -11,8 +11,9 @@ include!(concat!(env!("OUT_DIR"), "/wasm_binary.rs"));
 extern crate alloc;
 
 pub mod apis;
-mod configs;
+pub mod configs;
 pub mod genesis;
+pub mod governance;
 pub mod periods;
 pub mod presets;
 
@@ -98,10 +99,10 @@ pub const VERSION: RuntimeVersion = RuntimeVersion {
 	spec_name: Cow::Borrowed("towpath"),
 	impl_name: Cow::Borrowed("towpath"),
 	authoring_version: 1,
-	spec_version: 1,
+	spec_version: 2,
 	impl_version: 1,
 	apis: apis::RUNTIME_API_VERSIONS,
-	transaction_version: 1,
+	transaction_version: 2,
 	system_version: 1,
 };
 
@@ -175,4 +176,40 @@ mod runtime {
 
 	#[runtime::pallet_index(30)]
 	pub type Treasury = pallet_treasury;
+
+	#[runtime::pallet_index(31)]
+	pub type Bounties = pallet_bounties;
+
+	#[runtime::pallet_index(32)]
+	pub type ChildBounties = pallet_child_bounties;
+
+	#[runtime::pallet_index(40)]
+	pub type Scheduler = pallet_scheduler;
+
+	#[runtime::pallet_index(41)]
+	pub type Preimage = pallet_preimage;
+
+	#[runtime::pallet_index(42)]
+	pub type ConvictionVoting = pallet_conviction_voting;
+
+	#[runtime::pallet_index(43)]
+	pub type Referenda = pallet_referenda;
+
+	#[runtime::pallet_index(44)]
+	pub type Origins = crate::governance::origins;
+
+	#[runtime::pallet_index(45)]
+	pub type SafeMode = pallet_safe_mode;
+
+	#[runtime::pallet_index(46)]
+	pub type TxPause = pallet_tx_pause;
+
+	#[runtime::pallet_index(50)]
+	pub type Utility = pallet_utility;
+
+	#[runtime::pallet_index(51)]
+	pub type Multisig = pallet_multisig;
+
+	#[runtime::pallet_index(52)]
+	pub type Proxy = pallet_proxy;
 }

@@ -5,7 +5,7 @@
 pub use pallet::*;
 
 use codec::{Decode, Encode, MaxEncodedLen};
-use frame_support::traits::Get;
+use frame_support::traits::{Get, TypedGet};
 use scale_info::TypeInfo;
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +31,8 @@ pub struct Settings {
 	pub spend_blocks: u32,
 	/// Blocks within which an approved spend must be drawn.
 	pub spend_payout_blocks: u32,
+	/// Blocks in what governance counts as an hour: the periods of referenda, votes and safe mode are multiples of it.
+	pub governance_hour: u32,
 }
 
 /// Six-second slots, hour-long epochs, day-long eras.
@@ -47,6 +49,7 @@ impl Default for Settings {
 			vouch_blocks: 90 * DAY,
 			spend_blocks: 6 * DAY,
 			spend_payout_blocks: 30 * DAY,
+			governance_hour: 600,
 		}
 	}
 }
@@ -59,6 +62,17 @@ impl Settings {
 			&& self.epoch_slots > 0
 			&& self.era_sessions > 0
 			&& self.spend_blocks > 0
+			&& self.governance_hour > 0
+	}
+
+	/// Most blocks in an era: one a slot.
+	pub fn era_blocks(&self) -> u32 {
+		u32::try_from(self.epoch_slots.saturating_mul(self.era_sessions.into())).unwrap_or(u32::MAX)
+	}
+
+	/// So many of governance's days, in blocks.
+	fn days(&self, days: u32) -> u32 {
+		self.governance_hour.saturating_mul(24).saturating_mul(days)
 	}
 
 	/// For how many blocks an equivocation can be reported: as long as its author's bond is there.
@@ -96,7 +110,7 @@ pub mod pallet {
 		fn build(&self) {
 			assert!(
 				self.settings.are_sound(),
-				"periods: slotMs is even and at least 2; epochSlots, eraSessions, spendBlocks >= 1"
+				"periods: slotMs is even and at least 2; epochSlots, eraSessions, spendBlocks, governanceHour >= 1"
 			);
 			Current::<T>::put(self.settings);
 		}
@@ -111,6 +125,12 @@ macro_rules! periods {
 			fn get() -> $kind {
 				let $settings = Current::<crate::Runtime>::get();
 				$value
+			}
+		}
+		impl TypedGet for $name {
+			type Type = $kind;
+			fn get() -> $kind {
+				<Self as Get<$kind>>::get()
 			}
 		}
 	)*};
@@ -137,6 +157,20 @@ periods! {
 	SpendBlocks: u32 = |s| s.spend_blocks;
 	/// Blocks within which a spend must be drawn.
 	SpendPayoutBlocks: u32 = |s| s.spend_payout_blocks;
+	/// Blocks in governance's hour.
+	GovernanceHour: u32 = |s| s.governance_hour;
+	/// Blocks for which a vote of conviction one stays locked after a referendum passed.
+	VoteLockBlocks: u32 = |s| s.days(7);
+	/// Blocks after which a referendum that nobody placed a decision deposit for ends.
+	UndecidedBlocks: u32 = |s| s.days(14);
+	/// Blocks of a safe mode.
+	SafeModeBlocks: u32 = |s| s.days(1);
+	/// Blocks from a bounty's award to its payment.
+	BountyPayoutBlocks: u32 = |s| s.days(4);
+	/// Blocks within which a curator reports progress.
+	BountyUpdateBlocks: u32 = |s| s.days(90);
+	/// Most blocks in an era.
+	EraBlocks: u32 = |s| s.era_blocks();
 	/// Blocks for which equivocations can be reported.
 	ReportLongevity: u64 = |s| s.report_longevity();
 }

@@ -97,6 +97,7 @@ fn quick_periods() -> Settings {
 		vouch_blocks: 100,
 		spend_blocks: 20,
 		spend_payout_blocks: 200,
+		governance_hour: 1,
 	}
 }
 

@@ -1,13 +1,15 @@
 //! Four validator processes, real transactions, an exact ledger.
 //!
 //! One network serves every check, because starting one takes longer than most of them: signed receipts are claimed and
-//! paid, bad ones refused, an era's rewards drawn, the ledger read and read again by an independent tool, a validator killed
-//! and started again, a cheating payer convicted, and both channels finished.
+//! paid, bad ones refused, an era's rewards drawn, a treasury spend voted and paid out, the ledger read and read again by an
+//! independent tool, a validator killed and started again, a cheating payer convicted, both channels finished, and the set
+//! of validators changed.
 
 mod chain;
 mod ledger;
 mod network;
 mod story;
+mod votes;
 
 use anyhow::Result;
 

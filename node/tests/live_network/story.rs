@@ -10,7 +10,7 @@ use std::{io::Write, process::Command};
 use towpath_primitives::{cost_of, ChannelId, NodeId, Receipt, SignedReceipt, SlotView};
 use towpath_runtime::{apis::Channel, presets::node_ids, Balance, Runtime, RuntimeCall, UNIT};
 
-use crate::{chain::Chain, ledger, network::Network};
+use crate::{chain::Chain, ledger, network::Network, votes};
 
 /// The secrets of the two payers' receipt keys.
 const EVE_SEED: [u8; 32] = [0xe5; 32];
@@ -28,6 +28,7 @@ pub async fn tell(network: &mut Network) -> Result<()> {
 	chain.until("the first finalised block", |height, _| async move { Ok(height > 0) }).await?;
 	said("four validators finalise");
 
+	votes::a_spend_is_proposed_and_voted_for(&chain).await?;
 	opened_channels_pay_named_routers(&chain).await?;
 	claims_of_others_and_bad_claims(&chain).await?;
 	rewards_of_the_era(&chain).await?;
@@ -35,13 +36,16 @@ pub async fn tell(network: &mut Network) -> Result<()> {
 	let height = exact_ledger(network, &chain).await?;
 	said(&format!("the ledger adds up at finalised height {height}"));
 
+	votes::the_voted_spend_arrives(&chain).await?;
 	a_killed_validator_comes_back(network, &chain).await?;
 	an_overspending_payer_is_convicted(&chain).await?;
-	both_channels_finish(&chain).await
+	votes::a_validator_says_that_it_leaves(&chain).await?;
+	both_channels_finish(&chain).await?;
+	votes::the_set_is_smaller_and_finalises(&chain).await
 }
 
 /// Says how far the story is, past the test runner, which would keep it until the end and then throw it away.
-fn said(what: &str) {
+pub fn said(what: &str) {
 	let _ = writeln!(std::io::stderr(), "live network: {what}");
 }
 

@@ -33,7 +33,7 @@ mod tests;
 
 pub use channels::shown_bytes;
 pub use pallet::*;
-pub use types::{Channel, Channels, EraRewards, EraTotal, Policy, SettleError, Settlement, ValidatorRecord};
+pub use types::{Bounds, Channel, Channels, EraRewards, EraTotal, Policy, SettleError, Settlement, ValidatorRecord};
 pub use weights::WeightInfo;
 
 #[frame_support::pallet]
@@ -72,6 +72,8 @@ pub mod pallet {
 		type Registry: pallet_node_identity::Registry<Self::AccountId>;
 		/// Receives its part of the protocol fee. Its account must exist from genesis.
 		type Treasury: Get<Self::AccountId>;
+		/// What terms and policy must keep to.
+		type Bounds: Bounds;
 		/// Changes terms and policy.
 		type GovernanceOrigin: EnsureOrigin<Self::RuntimeOrigin>;
 		/// Held for a channel's record, apart from its money.
@@ -246,6 +248,8 @@ pub mod pallet {
 		UnsoundTerms,
 		/// Channel ids are used up.
 		IdsExhausted,
+		/// The chain's documented bounds of terms and policy do not allow this: see its guide to governance.
+		OutOfBounds,
 	}
 
 	#[pallet::hooks]
@@ -328,6 +332,7 @@ pub mod pallet {
 		pub fn set_terms(origin: OriginFor<T>, terms: Terms) -> DispatchResult {
 			T::GovernanceOrigin::ensure_origin(origin)?;
 			ensure!(terms.window > 0, Error::<T>::UnsoundTerms);
+			ensure!(T::Bounds::hold(&terms, &CurrentPolicy::<T>::get()), Error::<T>::OutOfBounds);
 			CurrentTerms::<T>::put(terms);
 			Self::deposit_event(Event::TermsChanged { terms });
 			Ok(())
@@ -339,6 +344,7 @@ pub mod pallet {
 		pub fn set_policy(origin: OriginFor<T>, policy: Policy) -> DispatchResult {
 			T::GovernanceOrigin::ensure_origin(origin)?;
 			ensure!(policy.is_sound(), Error::<T>::UnsoundPolicy);
+			ensure!(T::Bounds::hold(&CurrentTerms::<T>::get(), &policy), Error::<T>::OutOfBounds);
 			CurrentPolicy::<T>::put(policy);
 			Self::deposit_event(Event::PolicyChanged { policy });
 			Ok(())

@@ -107,7 +107,21 @@ impl pallet_node_identity::Config for Test {
 	type WeightInfo = pallet_node_identity::weights::Counted<Test>;
 }
 
+/// A minimum claim that nobody asks for stands for what a chain does not allow.
+pub const FORBIDDEN_MINIMUM: Amount = 13;
+/// And so does this price.
+pub const FORBIDDEN_PRICE: u64 = 13;
+
+pub struct NothingForbidden;
+
+impl crate::Bounds for NothingForbidden {
+	fn hold(terms: &Terms, policy: &Policy) -> bool {
+		terms.min_claim != FORBIDDEN_MINIMUM && policy.floor_price != FORBIDDEN_PRICE
+	}
+}
+
 impl pallet_rewards::Config for Test {
+	type Bounds = NothingForbidden;
 	type Fungible = Balances;
 	type RuntimeHoldReason = RuntimeHoldReason;
 	type Registry = NodeIdentity;

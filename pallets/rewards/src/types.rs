@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sp_runtime::{DispatchError, Perbill};
 use towpath_primitives::{Amount, ChannelId, NodeId, Price, Receipt, ReceiptKey};
 
-use crate::settlement::{ChannelState, Division};
+use crate::settlement::{ChannelState, Division, Terms};
 
 /// A payment channel.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, MaxEncodedLen, TypeInfo)]
@@ -68,6 +68,19 @@ impl Policy {
 	/// Whether the coalition rule holds under this policy.
 	pub fn is_sound(&self) -> bool {
 		self.theta <= Self::MAX_THETA
+	}
+}
+
+/// What a chain asks of terms and policy beyond what the pallet's own rules need, whoever changes them.
+pub trait Bounds {
+	/// Whether these may be in force together.
+	fn hold(terms: &Terms, policy: &Policy) -> bool;
+}
+
+/// Nothing beyond the pallet's own rules.
+impl Bounds for () {
+	fn hold(_: &Terms, _: &Policy) -> bool {
+		true
 	}
 }
 

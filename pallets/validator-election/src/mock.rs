@@ -128,6 +128,7 @@ impl pallet_node_identity::Config for Test {
 }
 
 impl pallet_rewards::Config for Test {
+	type Bounds = ();
 	type Fungible = Balances;
 	type RuntimeHoldReason = RuntimeHoldReason;
 	type Registry = NodeIdentity;

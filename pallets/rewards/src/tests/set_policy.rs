@@ -37,6 +37,15 @@ fn theta_is_at_most_four_fifths() {
 }
 
 #[test]
+fn a_policy_outside_of_the_chains_bounds_is_refused() {
+	run(|| {
+		let set = |floor_price| Rewards::set_policy(RuntimeOrigin::root(), Policy { floor_price, ..POLICY });
+		assert_ok!(set(FORBIDDEN_PRICE + 1));
+		assert_noop!(set(FORBIDDEN_PRICE), Error::<Test>::OutOfBounds);
+	});
+}
+
+#[test]
 fn the_pool_of_an_era_is_that_of_its_end() {
 	run(|| {
 		assert_ok!(claim(open(), 1, 1_000));

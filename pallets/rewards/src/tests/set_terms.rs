@@ -40,6 +40,15 @@ fn a_window_of_nothing_is_refused() {
 }
 
 #[test]
+fn terms_outside_of_the_chains_bounds_are_refused() {
+	run(|| {
+		let set = |min_claim| Rewards::set_terms(RuntimeOrigin::root(), Terms { min_claim, ..OTHER });
+		assert_ok!(set(FORBIDDEN_MINIMUM + 1));
+		assert_noop!(set(FORBIDDEN_MINIMUM), Error::<Test>::OutOfBounds);
+	});
+}
+
+#[test]
 fn a_longer_window_does_not_hold_up_an_open_channel() {
 	run(|| {
 		let id = open();

@@ -1,10 +1,14 @@
-//! Every pallet's configuration, in the order of the runtime.
+//! Every pallet's configuration, in the order of the runtime. Governance's are in [`governance`].
+
+mod governance;
+
+pub use governance::ProxyType;
 
 use frame_support::{
 	derive_impl, parameter_types,
 	traits::{
 		tokens::{imbalance::ResolveTo, PayFromAccount, UnityAssetBalanceConversion},
-		ConstU32, ConstU64, ConstU8, Contains, KeyOwnerProofSystem, VariantCountOf,
+		ConstU32, ConstU64, ConstU8, InsideBoth, KeyOwnerProofSystem, VariantCountOf,
 	},
 	weights::{
 		constants::{BlockExecutionWeight, ExtrinsicBaseWeight, ParityDbWeight, WEIGHT_REF_TIME_PER_MILLIS},
@@ -12,10 +16,7 @@ use frame_support::{
 	},
 	PalletId,
 };
-use frame_system::{
-	limits::{BlockLength, BlockWeights},
-	EnsureRoot, EnsureRootWithSuccess,
-};
+use frame_system::limits::{BlockLength, BlockWeights};
 use pallet_transaction_payment::{FungibleAdapter, Multiplier, TargetedFeeAdjustment};
 use sp_core::crypto::KeyTypeId;
 use sp_runtime::{
@@ -25,10 +26,11 @@ use sp_runtime::{
 use sp_version::RuntimeVersion;
 
 use crate::{
-	periods, AccountId, Babe, Balance, Balances, BandwidthAttestations, Block, BlockNumber, Hash, Historical,
+	governance::{bounds, filters, origins},
+	periods, AccountId, Babe, Balance, Balances, BandwidthAttestations, Block, BlockNumber, Bounties, Hash, Historical,
 	NodeIdentity, Nonce, Offences, PalletInfo, Rewards, Runtime, RuntimeCall, RuntimeEvent, RuntimeFreezeReason,
-	RuntimeHoldReason, RuntimeOrigin, RuntimeTask, Session, SessionKeys, System, Treasury, UncheckedExtrinsic,
-	ValidatorElection, SS58_PREFIX, UNIT, VERSION,
+	RuntimeHoldReason, RuntimeOrigin, RuntimeTask, SafeMode, Session, SessionKeys, System, Treasury, TxPause,
+	UncheckedExtrinsic, ValidatorElection, SS58_PREFIX, UNIT, VERSION,
 };
 
 /// The least that an account holds.
@@ -74,20 +76,14 @@ parameter_types! {
 		.build_or_panic();
 }
 
-/// Only rewards and slashing destroy money, or the ledger would not follow from their events. So nobody burns his own.
-pub struct NoPrivateBurning;
-
-impl Contains<RuntimeCall> for NoPrivateBurning {
-	fn contains(call: &RuntimeCall) -> bool {
-		!matches!(call, RuntimeCall::Balances(pallet_balances::Call::burn { .. }))
-	}
-}
+/// What may be called: safe mode and pauses take away what [`filters`] does not protect.
+type CallFilter = InsideBoth<filters::NoPrivateBurning, InsideBoth<SafeMode, TxPause>>;
 
 #[derive_impl(frame_system::config_preludes::SolochainDefaultConfig)]
 impl frame_system::Config for Runtime {
 	type AccountData = pallet_balances::AccountData<Balance>;
 	type AccountId = AccountId;
-	type BaseCallFilter = NoPrivateBurning;
+	type BaseCallFilter = CallFilter;
 	type Block = Block;
 	type BlockHashCount = BlockHashCount;
 	type BlockLength = RuntimeBlockLength;
@@ -168,7 +164,7 @@ impl pallet_transaction_payment::Config for Runtime {
 }
 
 impl pallet_node_identity::Config for Runtime {
-	type AdmissionOrigin = EnsureRoot<AccountId>;
+	type AdmissionOrigin = origins::AdmissionOrigin;
 	type Fungible = Balances;
 	type LeaveDelay = periods::LeaveBlocks;
 	type MaxRouters = ConstU32<65_536>;
@@ -186,9 +182,10 @@ parameter_types! {
 }
 
 impl pallet_rewards::Config for Runtime {
+	type Bounds = bounds::Rewards;
 	type ChannelDeposit = ChannelDeposit;
 	type Fungible = Balances;
-	type GovernanceOrigin = EnsureRoot<AccountId>;
+	type GovernanceOrigin = origins::ParametersOrigin;
 	type Registry = NodeIdentity;
 	type RuntimeHoldReason = RuntimeHoldReason;
 	type SlotDeposit = SlotDeposit;
@@ -198,7 +195,7 @@ impl pallet_rewards::Config for Runtime {
 
 impl pallet_bandwidth_attestations::Config for Runtime {
 	type Channels = Rewards;
-	type GovernanceOrigin = EnsureRoot<AccountId>;
+	type GovernanceOrigin = origins::ParametersOrigin;
 	type MaxBatch = ConstU32<256>;
 	type Registry = NodeIdentity;
 	type WeightInfo = pallet_bandwidth_attestations::weights::Counted<Runtime>;
@@ -206,7 +203,7 @@ impl pallet_bandwidth_attestations::Config for Runtime {
 
 impl pallet_validator_election::Config for Runtime {
 	type Fungible = Balances;
-	type GovernanceOrigin = EnsureRoot<AccountId>;
+	type GovernanceOrigin = origins::ParametersOrigin;
 	type MaxCandidates = ConstU32<512>;
 	type MaxOffences = ConstU32<16>;
 	type MaxValidators = ConstU32<MAX_VALIDATORS>;
@@ -274,7 +271,6 @@ impl pallet_authority_discovery::Config for Runtime {
 parameter_types! {
 	/// What the treasury does not spend stays there.
 	pub const TreasuryBurn: Permill = Permill::zero();
-	pub const MaxSpend: Balance = Balance::MAX;
 }
 
 impl pallet_treasury::Config for Runtime {
@@ -290,10 +286,10 @@ impl pallet_treasury::Config for Runtime {
 	type PalletId = TreasuryPalletId;
 	type Paymaster = PayFromAccount<Balances, TreasuryAccount>;
 	type PayoutPeriod = periods::SpendPayoutBlocks;
-	type RejectOrigin = EnsureRoot<AccountId>;
+	type RejectOrigin = origins::RejectOrigin;
 	type RuntimeEvent = RuntimeEvent;
-	type SpendFunds = ();
-	type SpendOrigin = EnsureRootWithSuccess<AccountId, MaxSpend>;
+	type SpendFunds = Bounties;
+	type SpendOrigin = origins::SpendOrigin;
 	type SpendPeriod = periods::SpendBlocks;
 	type WeightInfo = pallet_treasury::weights::SubstrateWeight<Runtime>;
 	#[cfg(feature = "runtime-benchmarks")]
