@@ -39,29 +39,29 @@ impl Agent {
 					self.babel.link_up(id, only, now);
 					self.events.push_back(Event::LinkUp(peer));
 				}
-				LinkEvent::Down(id) => {
+				LinkEvent::Down(id, peer) => {
 					self.babel.link_down(id, now);
 					self.free.remove(&id);
+					// Who is told of a broken circuit must know already that this is no way any more.
+					self.send_routes();
 					self.lose_link(id, now);
+					self.events.push_back(Event::LinkDown(peer));
 				}
 			}
 		}
 	}
 
-	/// All circuits over a dead link are told of, at once.
+	/// All circuits over a link that carries nothing are told of at once, in both directions: it may work in one.
 	fn lose_link(&mut self, link: LinkId, now: Instant) {
 		let behind: alloc::vec::Vec<_> = self
 			.hops
 			.iter()
 			.filter(|(_, hop)| hop.back == link || hop.onward.is_some_and(|onward| onward.link == link))
-			.map(|(id, hop)| (*id, hop.back == link))
+			.map(|(id, _)| *id)
 			.collect();
-		for (id, towards_source) in behind {
-			if !towards_source {
-				self.refuse_back(id, Refusal::Broken);
-			} else {
-				self.close_onward(id);
-			}
+		for id in behind {
+			self.refuse_back(id, Refusal::Broken);
+			self.close_onward(id);
 			self.remove_hop(id);
 		}
 		let own: alloc::vec::Vec<_> =

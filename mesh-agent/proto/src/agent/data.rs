@@ -96,7 +96,7 @@ impl Agent {
 		}
 		let paced = source.paced;
 		for mut packet in sealed {
-			self.put_on_link(link, label, &mut packet);
+			self.put_on_link(link, label, &mut packet, now);
 		}
 		if waits {
 			self.wake(paced);
@@ -149,18 +149,18 @@ impl Agent {
 			hop.used = now;
 			let (back, label) = (hop.back, hop.back_label);
 			self.charge(id, length, now);
-			self.put_on_link(back, label, &mut sealed);
+			self.put_on_link(back, label, &mut sealed, now);
 			self.report_when_due(id, now);
 		}
 	}
 
 	/// Last step of every packet: label, counter and tag of the link.
-	pub(super) fn put_on_link(&mut self, link: LinkId, label: u32, bytes: &mut [u8]) {
+	pub(super) fn put_on_link(&mut self, link: LinkId, label: u32, bytes: &mut [u8], now: Instant) {
 		let Some(link) = self.links.get(link) else { return };
 		let to = link.endpoint;
 		let mut packet = Packet::blank(&mut *bytes);
 		let transit = packet.transit();
-		link.session().send_packet(&mut packet, label, &transit);
+		link.session(now).send_packet(&mut packet, label, &transit);
 		self.transmit(to, bytes);
 	}
 
@@ -207,7 +207,7 @@ impl Agent {
 				}
 				let Some(link) = self.links.get(link) else { return self.drop_packet(Reason::NoWay) };
 				let to = link.endpoint;
-				link.session().send_packet(&mut packet, label, &transit);
+				link.session(now).send_packet(&mut packet, label, &transit);
 				if !control {
 					self.charge(id, length, now);
 				}

@@ -334,7 +334,7 @@ impl Agent {
 		let (Some(end), Some(label)) = (&mut source.end, source.label) else { return };
 		let mut sealed = end.seal(true, message, now);
 		let link = source.link;
-		self.put_on_link(link, label, &mut sealed);
+		self.put_on_link(link, label, &mut sealed, now);
 	}
 
 	/// A message from the source.
@@ -401,7 +401,7 @@ impl Agent {
 		};
 		let mut sealed = end.seal(true, &message.encode(), now);
 		let (back, label) = (hop.back, hop.back_label);
-		self.put_on_link(back, label, &mut sealed);
+		self.put_on_link(back, label, &mut sealed, now);
 	}
 
 	/// Bytes that wait at this end for credit towards an address.

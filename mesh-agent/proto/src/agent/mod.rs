@@ -268,13 +268,18 @@ impl Agent {
 
 	/// The next datagrams to send.
 	pub fn poll_transmit(&mut self) -> Option<Transmit> {
-		while let Some((link, packet)) = self.babel.poll_transmit() {
-			self.links.send(link, &crate::wire::control::Control::Babel(packet));
-		}
+		self.send_routes();
 		while let Some((to, bytes)) = self.links.poll_transmit() {
 			self.transmits.push_back(Transmit { to, segment: bytes.len(), bytes });
 		}
 		self.transmits.pop_front()
+	}
+
+	/// What routing has to say goes to the links.
+	fn send_routes(&mut self) {
+		while let Some((link, packet)) = self.babel.poll_transmit() {
+			self.links.send(link, &crate::wire::control::Control::Babel(packet));
+		}
 	}
 
 	/// The next thing that the shell must know or do.

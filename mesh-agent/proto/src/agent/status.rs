@@ -15,6 +15,8 @@ pub struct LinkStatus {
 	pub peer: NodeId,
 	/// Where.
 	pub endpoint: SocketAddr,
+	/// Whether routes may use it: it answers, and has not failed lately.
+	pub trusted: bool,
 	/// Round trip.
 	pub rtt: Option<Duration>,
 	/// Share of datagrams that do not arrive, in ten-thousandths.
@@ -71,6 +73,7 @@ impl Agent {
 				.map(|(_, link)| LinkStatus {
 					peer: link.peer,
 					endpoint: link.endpoint,
+					trusted: link.is_trusted(),
 					rtt: link.quality.rtt,
 					loss: link.quality.loss,
 				})

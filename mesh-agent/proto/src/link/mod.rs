@@ -4,6 +4,7 @@
 //! counters of their own with a replay window each (T6). A link may have two sessions for a while: after both sides dialled
 //! at once, after a restart, and when keys are renewed. The newer one sends, both receive.
 
+mod health;
 mod session;
 mod table;
 
@@ -14,15 +15,15 @@ use core::{net::SocketAddr, time::Duration};
 
 use towpath_primitives::NodeId;
 
+use health::Health;
+
 use crate::time::Instant;
 
 /// A link's place in the table of one agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LinkId(pub u32);
 
-/// How often a link is probed.
-pub const PROBE_INTERVAL: Duration = Duration::from_millis(300);
-/// A link that was silent for so long is dead: six probes and their answers are lost, or the neighbour is gone.
+/// A link over which nothing was heard for so long is forgotten. It has carried nothing since it was found silent.
 pub const DEAD_AFTER: Duration = Duration::from_millis(2000);
 /// The loss of a window is looked at when so many datagrams were sent in it.
 const LOSS_SAMPLE: u64 = 200;
@@ -32,6 +33,8 @@ const LOSS_SAMPLE: u64 = 200;
 pub struct Quality {
 	/// Round trip, smoothed as in RFC 6298.
 	pub rtt: Option<Duration>,
+	/// By how much it varies, smoothed in the same way.
+	pub jitter: Duration,
 	/// Share of our datagrams that did not arrive, in ten-thousandths, smoothed.
 	pub loss: u16,
 	window_sent: u64,
@@ -40,6 +43,7 @@ pub struct Quality {
 
 impl Quality {
 	fn answered(&mut self, rtt: Duration, sent: u64, received: u64) {
+		self.jitter = self.rtt.map_or(rtt / 2, |before| (self.jitter * 3 + before.abs_diff(rtt)) / 4);
 		self.rtt = Some(self.rtt.map_or(rtt, |before| (before * 7 + rtt) / 8));
 		let (sent_here, received_here) =
 			(sent.saturating_sub(self.window_sent), received.saturating_sub(self.window_received));
@@ -63,15 +67,21 @@ pub struct Link {
 	/// Since when it exists.
 	pub since: Instant,
 	heard: Instant,
-	probe_at: Instant,
+	health: Health,
 	current: Session,
 	previous: Option<Session>,
 }
 
 impl Link {
-	/// The session that sends.
-	pub fn session(&mut self) -> &mut Session {
+	/// The session that sends packets, and one is about to be sent.
+	pub fn session(&mut self, now: Instant) -> &mut Session {
+		self.health.used(now);
 		&mut self.current
+	}
+
+	/// Whether routes and circuits may use it.
+	pub fn is_trusted(&self) -> bool {
+		self.health.is_trusted()
 	}
 
 	/// Checks a packet's tag and its counter; remembers the counter. Whether the packet is this link's, and new.
@@ -89,6 +99,7 @@ impl Link {
 		}
 		if verdict == Accepted::Yes {
 			self.heard = now;
+			self.health.used(now);
 		}
 		verdict
 	}

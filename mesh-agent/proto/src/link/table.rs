@@ -11,7 +11,11 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::RngCore;
 use towpath_primitives::NodeId;
 
-use super::{session::Session, Link, LinkId, Quality, DEAD_AFTER, PROBE_INTERVAL};
+use super::{
+	health::{Flaps, Health, STALL},
+	session::Session,
+	Link, LinkId, Quality, DEAD_AFTER,
+};
 use crate::{
 	crypto::{Handshake, Role, Secrets, SharedCrypto},
 	time::Instant,
@@ -59,8 +63,8 @@ struct Attempt {
 pub enum LinkEvent {
 	/// It can be used.
 	Up(LinkId),
-	/// It is gone.
-	Down(LinkId),
+	/// It carries nothing any more, or is gone.
+	Down(LinkId, NodeId),
 }
 
 /// The table.
@@ -74,6 +78,10 @@ pub struct Links {
 	links: BTreeMap<LinkId, Link>,
 	by_node: BTreeMap<NodeId, LinkId>,
 	by_session: BTreeMap<u32, LinkId>,
+	/// Neighbours whose links have failed lately.
+	flaps: BTreeMap<NodeId, Flaps>,
+	/// When the clock should have been looked at.
+	due: Option<Instant>,
 	next_link: u32,
 	session_packets: u64,
 	out: VecDeque<(SocketAddr, Vec<u8>)>,
@@ -93,6 +101,8 @@ impl Links {
 			links: BTreeMap::new(),
 			by_node: BTreeMap::new(),
 			by_session: BTreeMap::new(),
+			flaps: BTreeMap::new(),
+			due: None,
 			next_link: 0,
 			session_packets: super::SESSION_PACKETS,
 			out: VecDeque::new(),
@@ -251,6 +261,7 @@ impl Links {
 					self.by_session.remove(&oldest.local);
 				}
 				(link.endpoint, link.heard) = (endpoint, now);
+				link.health.restart();
 				link.quality = Quality { rtt: link.quality.rtt, loss: link.quality.loss, ..Quality::default() };
 				id
 			}
@@ -258,19 +269,23 @@ impl Links {
 			None => {
 				let id = LinkId(self.next_link);
 				self.next_link = self.next_link.wrapping_add(1);
+				let health = Health::new(self.flaps.get(&peer).unwrap_or(&Flaps::default()), now);
+				let trusted = health.is_trusted();
 				let link = Link {
 					peer,
 					endpoint,
 					quality: Quality::default(),
 					since: now,
 					heard: now,
-					probe_at: now,
+					health,
 					current: session,
 					previous: None,
 				};
 				self.links.insert(id, link);
 				self.by_node.insert(peer, id);
-				self.events.push_back(LinkEvent::Up(id));
+				if trusted {
+					self.events.push_back(LinkEvent::Up(id));
+				}
 				id
 			}
 		};
@@ -303,7 +318,9 @@ impl Links {
 				None
 			}
 			Control::ProbeReply { stamp, received } => {
-				let rtt = now.since(Instant::from_micros(stamp));
+				let at = Instant::from_micros(stamp);
+				let rtt = now.since(at);
+				link.health.answered(at, now);
 				let sent = link.current.sent() + link.previous.as_ref().map_or(0, Session::sent);
 				link.quality.answered(rtt, sent, received);
 				None
@@ -314,7 +331,7 @@ impl Links {
 
 	fn probe(&mut self, id: LinkId, now: Instant) {
 		if let Some(link) = self.links.get_mut(&id) {
-			link.probe_at = now + PROBE_INTERVAL;
+			link.health.probed(now);
 			self.send(id, &Control::Probe { stamp: now.as_micros() });
 		}
 	}
@@ -324,7 +341,9 @@ impl Links {
 		let Some(link) = self.links.remove(&id) else { return };
 		self.by_node.remove(&link.peer);
 		self.by_session.retain(|_, of| *of != id);
-		self.events.push_back(LinkEvent::Down(id));
+		if link.is_trusted() {
+			self.events.push_back(LinkEvent::Down(id, link.peer));
+		}
 	}
 
 	/// Does what is due.
@@ -336,10 +355,16 @@ impl Links {
 				self.out.push_back((attempt.address, attempt.first.clone()));
 			}
 		}
+		self.judge(now);
 		let dead: Vec<_> =
 			self.links.iter().filter(|(_, link)| now.since(link.heard) >= DEAD_AFTER).map(|(id, _)| *id).collect();
 		dead.into_iter().for_each(|id| self.drop_link(id));
-		let due: Vec<_> = self.links.iter().filter(|(_, link)| link.probe_at <= now).map(|(id, _)| *id).collect();
+		let due: Vec<_> = self
+			.links
+			.iter()
+			.filter(|(_, link)| link.health.probe_at(&link.quality) <= now)
+			.map(|(id, _)| *id)
+			.collect();
 		due.into_iter().for_each(|id| self.probe(id, now));
 		for link in self.links.values_mut() {
 			if let Some((last, sent)) = &mut link.current.unconfirmed {
@@ -350,6 +375,29 @@ impl Links {
 			}
 		}
 		self.redial(now);
+		self.due = self.poll_timeout();
+	}
+
+	/// Finds which links carry nothing any more, and which do again.
+	fn judge(&mut self, now: Instant) {
+		let late = self.due.map_or(Duration::ZERO, |due| now.since(due));
+		if self.flaps.len() > MAX_LINKS {
+			self.flaps.retain(|_, flaps| flaps.recent(now) > 0);
+		}
+		for (id, link) in &mut self.links {
+			if late >= STALL {
+				link.health.forgive(late);
+			}
+			let mut flaps = self.flaps.get(&link.peer).copied().unwrap_or_default();
+			match link.health.judge(link.heard, &link.quality, &mut flaps, now) {
+				Some(true) => self.events.push_back(LinkEvent::Up(*id)),
+				Some(false) => {
+					self.flaps.insert(link.peer, flaps);
+					self.events.push_back(LinkEvent::Down(*id, link.peer));
+				}
+				None => {}
+			}
+		}
 	}
 
 	fn redial(&mut self, now: Instant) {
@@ -383,7 +431,9 @@ impl Links {
 		});
 		let links = self.links.values().map(|link| {
 			let last = link.current.unconfirmed.as_ref().map(|(_, sent)| *sent + RETRY);
-			link.probe_at.min(link.heard + DEAD_AFTER).min(last.unwrap_or(link.probe_at))
+			let probe_at = link.health.probe_at(&link.quality);
+			let silent_at = link.health.silent_at(link.heard, &link.quality).filter(|_| link.is_trusted());
+			[last, silent_at].into_iter().flatten().fold(probe_at.min(link.heard + DEAD_AFTER), Instant::min)
 		});
 		let dials = self
 			.dials

@@ -389,7 +389,7 @@ impl Bench {
 		let link = stranger.links.get(stranger.link.unwrap()).unwrap();
 		let mut packet = Packet::blank(bytes);
 		let transit = packet.transit();
-		link.session().send_packet(&mut packet, label, &transit);
+		link.session(self.now).send_packet(&mut packet, label, &transit);
 	}
 
 	pub fn send(&mut self, stranger: usize, thread: &mut Thread, payload: &[u8]) {
@@ -467,7 +467,7 @@ impl Stranger {
 					self.link = Some(link);
 					self.babel.link_up(link, None, now);
 				}
-				LinkEvent::Down(link) => self.babel.link_down(link, now),
+				LinkEvent::Down(link, _) => self.babel.link_down(link, now),
 			}
 		}
 		while let Some((link, packet)) = self.babel.poll_transmit() {
