@@ -12,6 +12,12 @@ use crate::{
 pub enum Reason {
 	/// Not a packet or a message of this protocol.
 	Malformed,
+	/// A handshake with a stranger to this network, or with somebody else than it says.
+	Handshake,
+	/// A handshake too many, or without a cookie while many are under way.
+	Flood,
+	/// A handshake or a control message of a session that is not known or not its own, or that came before.
+	Session,
 	/// A label that was not given out.
 	UnknownLabel,
 	/// Another link's label, or a tag that is wrong.
@@ -48,8 +54,11 @@ pub enum Reason {
 
 impl Reason {
 	/// All of them.
-	pub const ALL: [Self; 17] = [
+	pub const ALL: [Self; 20] = [
 		Self::Malformed,
+		Self::Handshake,
+		Self::Flood,
+		Self::Session,
 		Self::UnknownLabel,
 		Self::LinkTag,
 		Self::Replayed,
@@ -72,6 +81,9 @@ impl Reason {
 	pub const fn name(self) -> &'static str {
 		match self {
 			Self::Malformed => "malformed",
+			Self::Handshake => "handshake",
+			Self::Flood => "flood",
+			Self::Session => "session",
 			Self::UnknownLabel => "unknown_label",
 			Self::LinkTag => "link_tag",
 			Self::Replayed => "replayed",

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use common::{bench::Bench, *};
 use towpath_proto::{
-	agent::{Event, RouterInfo, MAX_FREE_PER_LINK, MAX_UNBOUND_PER_LINK},
+	agent::{Event, RouterInfo, CLIENT_SETUPS, MAX_FREE_PER_LINK, MAX_UNBOUND_PER_LINK, UNBOUND_GRACE},
 	circuit::UNBOUND_LIFE,
 	forward::Reason,
 	wire::{
@@ -360,6 +360,7 @@ fn t6_a_changed_bit_is_dropped_and_costs_nothing() {
 #[test]
 fn t8_a_packet_that_went_around_a_router_is_not_counted() {
 	let mut bench = Bench::new(true, 0, 1);
+	bench.admit(0, PRICE);
 	let agent = bench.agent.address();
 	// The stranger is the source and, as it says, the first router of two: the destination gets that router's key.
 	let mut thread = bench.set_up(0, agent, PRICE, 2).unwrap();
@@ -384,11 +385,13 @@ fn a_set_up_flood_takes_one_links_share_and_no_more() {
 	let mut bench = Bench::new(true, 0, 2);
 	let agent = bench.agent.address();
 	let mut first = bench.circuit(0);
-	let answers: Vec<_> = (0..3 * MAX_UNBOUND_PER_LINK).map(|_| bench.set_up(0, agent, PRICE, 1).err()).collect();
-	let (served, refused) = answers.split_at(MAX_UNBOUND_PER_LINK);
-	assert!(served.iter().all(Option::is_none), "a bound circuit does not count");
+	// Who is not admitted sets up for itself alone. The first circuit was one of those that it may ask for at once.
+	let most = CLIENT_SETUPS.1 as usize;
+	let answers: Vec<_> = (1..3 * most).map(|_| bench.set_up(0, agent, PRICE, 1).err()).collect();
+	let (served, refused) = answers.split_at(most - 1);
+	assert!(served.iter().all(Option::is_none));
 	assert!(refused.iter().all(|answer| *answer == Some(Refusal::Busy)));
-	assert_eq!(bench.agent.status().carried, MAX_UNBOUND_PER_LINK + 1);
+	assert_eq!(bench.agent.status().carried, most);
 	// Who has a circuit keeps it, and neighbours do not notice.
 	bench.pay(0, &mut first, cost(1 << 20), 0);
 	bench.send(0, &mut first, &[1; 100]);
@@ -402,8 +405,42 @@ fn a_set_up_flood_takes_one_links_share_and_no_more() {
 }
 
 #[test]
+fn a_flood_of_set_ups_through_a_router_keeps_others_behind_it_out_for_no_longer_than_a_second() {
+	let mut bench = Bench::new(true, 0, 1);
+	bench.admit(0, PRICE);
+	let agent = bench.agent.address();
+	let mut bound = bench.circuit(0);
+	bench.run(secs(1));
+	let fill = (0..MAX_UNBOUND_PER_LINK).filter(|_| bench.set_up(0, agent, PRICE, 2).is_ok()).count();
+	assert_eq!(fill, MAX_UNBOUND_PER_LINK, "a bound circuit does not count");
+	assert_eq!(bench.set_up(0, agent, PRICE, 2).err(), Some(Refusal::Busy));
+	bench.run(UNBOUND_GRACE / 2);
+	assert_eq!(bench.set_up(0, agent, PRICE, 2).err(), Some(Refusal::Busy), "those that wait may still be bound");
+	bench.run(UNBOUND_GRACE / 2);
+	// What was to be bound has been by now; the flood makes room, one by one.
+	let mut honest = bench.circuit(0);
+	assert_eq!(bench.agent.status().carried, MAX_UNBOUND_PER_LINK + 1);
+	for (number, thread) in [&mut honest, &mut bound].into_iter().enumerate() {
+		bench.pay(0, thread, (number as u128 + 1) * cost(1 << 20), 0);
+		bench.send(0, thread, &[1; 100]);
+	}
+	assert_eq!(deliveries(&bench), 2, "and what is bound makes room for nobody");
+}
+
+#[test]
+fn who_is_not_admitted_sets_up_for_itself_alone() {
+	let mut bench = Bench::new(true, 0, 1);
+	let agent = bench.agent.address();
+	assert!(bench.set_up(0, agent, PRICE, 1).is_ok());
+	assert_eq!(bench.set_up(0, agent, PRICE, 2).err(), Some(Refusal::NotAdmitted));
+	bench.admit(0, PRICE);
+	assert!(bench.set_up(0, agent, PRICE, 2).is_ok());
+}
+
+#[test]
 fn a_neighbour_has_its_share_of_free_circuits_and_no_more() {
 	let mut bench = Bench::new(true, 1 << 20, 2);
+	bench.admit(0, PRICE);
 	let agent = bench.agent.address();
 	let mut free = |stranger: usize| {
 		let mut thread = bench.set_up(stranger, agent, 0, 1).unwrap();
@@ -468,6 +505,7 @@ fn a_loop_in_a_set_up_is_refused_and_so_is_a_path_that_is_too_long() {
 	let refusal = Control::Refuse { label: 77, hop: hop + 1, reason: Refusal::NoRoute };
 	assert_eq!(bench.strangers[1].inbox, [refusal]);
 	let agent = bench.agent.address();
+	bench.admit(0, PRICE);
 	assert_eq!(bench.set_up(0, agent, PRICE, 0).err(), Some(Refusal::TooLong));
 	assert_eq!(bench.set_up(0, agent, PRICE, 17).err(), Some(Refusal::TooLong));
 	assert!(bench.set_up(0, agent, PRICE, 16).is_ok());

@@ -22,8 +22,10 @@ impl Agent {
 			Some(_) => {
 				let message = self.links.receive(from, datagram, now);
 				self.link_events(now);
-				if let Some((link, message)) = message {
-					self.handle_control(link, message, now);
+				match message {
+					Ok(Some((link, message))) => self.handle_control(link, message, now),
+					Ok(None) => {}
+					Err(reason) => self.drop_packet(reason),
 				}
 			}
 			None => self.drop_packet(Reason::Malformed),
@@ -42,6 +44,7 @@ impl Agent {
 				LinkEvent::Down(id, peer) => {
 					self.babel.link_down(id, now);
 					self.free.remove(&id);
+					self.setups.retain(|(link, _), _| *link != id);
 					// Who is told of a broken circuit must know already that this is no way any more.
 					self.send_routes();
 					self.lose_link(id, now);

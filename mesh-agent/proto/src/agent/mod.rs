@@ -24,7 +24,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 use towpath_primitives::{ChannelId, NodeId, OverlayAddress, Price, SignedReceipt};
 
-pub use shares::MAX_FREE_PER_LINK;
+pub use shares::{CLIENT_SETUPS, MAX_FREE_PER_LINK, ROUTER_SETUPS, UNBOUND_GRACE};
 pub use status::{CircuitStatus, LinkStatus, Status};
 
 use crate::{
@@ -42,7 +42,7 @@ use crate::{
 /// Most circuits that pass through one agent.
 pub const MAX_CIRCUITS: usize = 16 * 1024;
 /// Most of them that are not bound, over one link.
-pub const MAX_UNBOUND_PER_LINK: usize = 64;
+pub const MAX_UNBOUND_PER_LINK: usize = 512;
 /// Most bytes that wait at one end of a circuit for credit.
 pub const MAX_QUEUE: usize = 4 << 20;
 /// Most bytes in one train of packets for the same neighbour.
@@ -171,6 +171,8 @@ pub struct Agent {
 	head_before: u64,
 	ticket: u64,
 	free: BTreeMap<LinkId, Bucket>,
+	/// What may still be set up over a link, as a router's or as a client's.
+	setups: BTreeMap<(LinkId, bool), Bucket>,
 	drops: Drops,
 	transmits: VecDeque<Transmit>,
 	events: VecDeque<Event>,
@@ -217,6 +219,7 @@ impl Agent {
 			head_before: 0,
 			ticket: 0,
 			free: BTreeMap::new(),
+			setups: BTreeMap::new(),
 			drops: Drops::default(),
 			transmits: VecDeque::new(),
 			events: VecDeque::new(),

@@ -4,7 +4,7 @@ use alloc::{collections::VecDeque, vec::Vec};
 
 use towpath_primitives::{OverlayAddress, Signature};
 
-use super::{Agent, Event, MAX_CIRCUITS, MAX_UNBOUND_PER_LINK};
+use super::{Agent, Event};
 use crate::{
 	circuit::{
 		end_keys, hop_keys, Binding, Direction, End, FarEnd, Hop, Onward, Target, Unbound, LEAST_PACE, OFFER_LIFETIME,
@@ -37,8 +37,11 @@ impl Agent {
 		if place == 0 || usize::from(place) > MAX_HOPS {
 			return refuse(self, Refusal::TooLong);
 		}
-		let unbound = self.hops.values().filter(|hop| hop.back == link && hop.payer().is_none()).count();
-		if unbound >= MAX_UNBOUND_PER_LINK || self.hops.len() >= MAX_CIRCUITS {
+		let admitted = self.links.peer(link).is_some_and(|peer| self.is_admitted(&peer));
+		if place > 1 && !admitted {
+			return refuse(self, Refusal::NotAdmitted);
+		}
+		if !self.has_place(link, admitted, now) {
 			return refuse(self, Refusal::Busy);
 		}
 		let price = if setup.max_price == 0 && self.config.free_rate > 0 { 0 } else { self.config.price };

@@ -4,12 +4,14 @@
 //! counters of their own with a replay window each (T6). A link may have two sessions for a while: after both sides dialled
 //! at once, after a restart, and when keys are renewed. The newer one sends, both receive.
 
+mod cookie;
 mod health;
 mod session;
 mod table;
 
+pub use cookie::{MAX_PROVEN, MAX_UNPROVEN};
 pub use session::{Session, SESSION_PACKETS};
-pub use table::{Dial, LinkEvent, Links, MAX_HANDSHAKES, MAX_LINKS};
+pub use table::{Dial, LinkEvent, Links, MAX_LINKS};
 
 use core::{net::SocketAddr, time::Duration};
 

@@ -12,24 +12,24 @@ use rand_core::RngCore;
 use towpath_primitives::NodeId;
 
 use super::{
+	cookie::{Cookies, Welcome},
 	health::{Flaps, Health, STALL},
 	session::Session,
 	Link, LinkId, Quality, DEAD_AFTER,
 };
 use crate::{
 	crypto::{Handshake, Role, Secrets, SharedCrypto},
+	forward::Reason,
 	time::Instant,
 	wire::{
 		control::{decode, Control},
-		frame::{self, Frame},
+		frame::{self, Frame, COOKIE_LEN, FIRST_NOISE_LEN},
 		Kind,
 	},
 };
 
 /// Most links of one agent.
 pub const MAX_LINKS: usize = 1024;
-/// Most unfinished handshakes that others began.
-pub const MAX_HANDSHAKES: usize = 64;
 /// An unfinished handshake is forgotten after this.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
 /// A handshake message without an answer is sent again after this.
@@ -53,6 +53,8 @@ struct Attempt {
 	address: SocketAddr,
 	/// The responder's: the initiator's session number.
 	remote: u32,
+	/// The initiator has shown that it receives at its address: its first message has a cookie.
+	proven: bool,
 	first: Vec<u8>,
 	since: Instant,
 	sent: Instant,
@@ -75,6 +77,7 @@ pub struct Links {
 	rng: ChaCha20Rng,
 	dials: Vec<Dial>,
 	attempts: BTreeMap<u32, Attempt>,
+	cookies: Cookies,
 	links: BTreeMap<LinkId, Link>,
 	by_node: BTreeMap<NodeId, LinkId>,
 	by_session: BTreeMap<u32, LinkId>,
@@ -90,11 +93,12 @@ pub struct Links {
 
 impl Links {
 	/// No links yet.
-	pub fn new(secrets: Secrets, crypto: SharedCrypto, rng: ChaCha20Rng) -> Self {
+	pub fn new(secrets: Secrets, crypto: SharedCrypto, mut rng: ChaCha20Rng) -> Self {
 		Self {
 			own: NodeId(crypto.public_key(&secrets.node_seed)),
 			secrets,
 			crypto,
+			cookies: Cookies::new(&mut rng),
 			rng,
 			dials: Vec::new(),
 			attempts: BTreeMap::new(),
@@ -161,14 +165,20 @@ impl Links {
 	}
 
 	/// Takes a datagram that is no packet. Returns the message in it, if it is for the layers above.
-	pub fn receive(&mut self, from: SocketAddr, datagram: &mut [u8], now: Instant) -> Option<(LinkId, Control)> {
-		match Frame::parse(datagram)? {
-			Frame::Init { sender, noise } => self.answer(from, sender, noise, now),
-			Frame::Response { receiver, sender, noise } => self.complete(from, receiver, sender, noise, now),
-			Frame::Final { receiver, noise } => self.accept(from, receiver, noise, now),
+	pub fn receive(
+		&mut self,
+		from: SocketAddr,
+		datagram: &mut [u8],
+		now: Instant,
+	) -> Result<Option<(LinkId, Control)>, Reason> {
+		match Frame::parse(datagram).ok_or(Reason::Malformed)? {
+			Frame::Init { sender, noise, cookie } => self.answer(from, sender, noise, cookie, now)?,
+			Frame::Response { receiver, sender, noise } => self.complete(from, receiver, sender, noise, now)?,
+			Frame::Final { receiver, noise } => self.accept(from, receiver, noise, now)?,
+			Frame::Retry { receiver, cookie } => self.repeat(from, receiver, cookie)?,
 			Frame::Control { receiver, counter } => return self.open(from, receiver, counter, datagram, now),
 		}
-		None
+		Ok(None)
 	}
 
 	fn fresh_session(&mut self) -> u32 {
@@ -192,40 +202,79 @@ impl Links {
 		let Ok(noise) = handshake.write(&[]) else { return };
 		let first = frame::handshake(Kind::HandshakeInit, &[local], &noise);
 		self.out.push_back((address, first.clone()));
-		self.attempts.insert(local, Attempt { handshake, address, remote: 0, first, since: now, sent: now });
+		let attempt = Attempt { handshake, address, remote: 0, proven: false, first, since: now, sent: now };
+		self.attempts.insert(local, attempt);
 	}
 
-	fn answer(&mut self, from: SocketAddr, remote: u32, noise: &[u8], now: Instant) {
+	fn answer(
+		&mut self,
+		from: SocketAddr,
+		remote: u32,
+		noise: &[u8; FIRST_NOISE_LEN],
+		cookie: Option<&[u8; COOKIE_LEN]>,
+		now: Instant,
+	) -> Result<(), Reason> {
 		// A repeated first message gets the same answer: the handshake is not begun again.
 		let known = self.attempts.values().find(|a| a.address == from && a.remote == remote && remote != 0);
 		if let Some(attempt) = known {
 			let response = attempt.first.clone();
 			self.out.push_back((from, response));
-			return;
+			return Ok(());
 		}
-		if self.attempts.values().filter(|attempt| attempt.remote != 0).count() >= MAX_HANDSHAKES || remote == 0 {
-			return;
+		if remote == 0 {
+			return Err(Reason::Malformed);
 		}
+		let others = self.attempts.values().filter(|attempt| attempt.remote != 0);
+		let others = others.map(|attempt| (attempt.address, attempt.proven));
+		let proven = match self.cookies.judge(from, remote, cookie, others, &mut self.rng, now) {
+			Welcome::Answer { proven } => proven,
+			Welcome::Prove(cookie) => {
+				self.out.push_back((from, frame::handshake(Kind::HandshakeRetry, &[remote], &cookie)));
+				return Err(Reason::Flood);
+			}
+			Welcome::Refuse => return Err(Reason::Flood),
+		};
 		let mut handshake = self.handshake(Role::Responder);
-		let Ok(None) = handshake.read(noise) else { return };
-		let Ok(noise) = handshake.write(&[]) else { return };
+		handshake.read(noise).map_err(|_| Reason::Handshake)?;
+		let noise = handshake.write(&[]).map_err(|_| Reason::Handshake)?;
 		let local = self.fresh_session();
 		let first = frame::handshake(Kind::HandshakeResponse, &[remote, local], &noise);
 		self.out.push_back((from, first.clone()));
-		self.attempts.insert(local, Attempt { handshake, address: from, remote, first, since: now, sent: now });
+		self.attempts.insert(local, Attempt { handshake, address: from, remote, proven, first, since: now, sent: now });
+		Ok(())
 	}
 
-	fn complete(&mut self, from: SocketAddr, local: u32, remote: u32, noise: &[u8], now: Instant) {
-		let Some(attempt) = self.attempts.get_mut(&local).filter(|attempt| attempt.remote == 0) else { return };
+	/// Begins again with a cookie, at once the first time; later ones wait for the next repetition.
+	fn repeat(&mut self, from: SocketAddr, local: u32, cookie: &[u8; COOKIE_LEN]) -> Result<(), Reason> {
+		let attempt = self.attempts.get_mut(&local).filter(|attempt| attempt.remote == 0 && attempt.address == from);
+		let attempt = attempt.ok_or(Reason::Session)?;
+		let bare = attempt.first.len() - if attempt.proven { COOKIE_LEN } else { 0 };
+		attempt.first.truncate(bare);
+		attempt.first.extend_from_slice(cookie);
+		if !core::mem::replace(&mut attempt.proven, true) {
+			self.out.push_back((from, attempt.first.clone()));
+		}
+		Ok(())
+	}
+
+	fn complete(
+		&mut self,
+		from: SocketAddr,
+		local: u32,
+		remote: u32,
+		noise: &[u8],
+		now: Instant,
+	) -> Result<(), Reason> {
+		let attempt = self.attempts.get_mut(&local).filter(|attempt| attempt.remote == 0).ok_or(Reason::Session)?;
 		// Whoever answers wrongly does not end the attempt: the true answer may be on its way.
-		let Ok(Some(identity)) = attempt.handshake.read(noise) else { return };
-		let Some(mut attempt) = self.attempts.remove(&local) else { return };
+		let Ok(Some(identity)) = attempt.handshake.read(noise) else { return Err(Reason::Handshake) };
+		let Some(mut attempt) = self.attempts.remove(&local) else { return Ok(()) };
 		if identity.node == self.own {
 			self.dials.retain(|dial| dial.address != attempt.address);
-			return;
+			return Ok(());
 		}
-		let Ok(last) = attempt.handshake.write(&[]) else { return };
-		let Ok(keys) = attempt.handshake.finish() else { return };
+		let last = attempt.handshake.write(&[]).map_err(|_| Reason::Handshake)?;
+		let keys = attempt.handshake.finish().map_err(|_| Reason::Handshake)?;
 		let last = frame::handshake(Kind::HandshakeFinal, &[remote], &last);
 		self.out.push_back((from, last.clone()));
 		let mut session = Session::new(&*self.crypto, Role::Initiator, &keys, local, remote);
@@ -235,13 +284,14 @@ impl Links {
 				(dial.link, dial.pause) = (Some(id), REDIAL.0);
 			}
 		}
+		Ok(())
 	}
 
-	fn accept(&mut self, from: SocketAddr, local: u32, noise: &[u8], now: Instant) {
-		let Some(attempt) = self.attempts.get_mut(&local).filter(|attempt| attempt.remote != 0) else { return };
-		let Ok(Some(identity)) = attempt.handshake.read(noise) else { return };
-		let Some(attempt) = self.attempts.remove(&local) else { return };
-		let Ok(keys) = attempt.handshake.finish() else { return };
+	fn accept(&mut self, from: SocketAddr, local: u32, noise: &[u8], now: Instant) -> Result<(), Reason> {
+		let attempt = self.attempts.get_mut(&local).filter(|attempt| attempt.remote != 0).ok_or(Reason::Session)?;
+		let Ok(Some(identity)) = attempt.handshake.read(noise) else { return Err(Reason::Handshake) };
+		let Some(attempt) = self.attempts.remove(&local) else { return Ok(()) };
+		let keys = attempt.handshake.finish().map_err(|_| Reason::Handshake)?;
 		if identity.node != self.own {
 			let session = Session::new(&*self.crypto, Role::Responder, &keys, local, attempt.remote);
 			if let Some(id) = self.install(identity.node, from, session, now) {
@@ -249,6 +299,7 @@ impl Links {
 				self.probe(id, now);
 			}
 		}
+		Ok(())
 	}
 
 	fn install(&mut self, peer: NodeId, endpoint: SocketAddr, session: Session, now: Instant) -> Option<LinkId> {
@@ -300,18 +351,18 @@ impl Links {
 		counter: u64,
 		datagram: &mut [u8],
 		now: Instant,
-	) -> Option<(LinkId, Control)> {
-		let id = *self.by_session.get(&local)?;
-		let link = self.links.get_mut(&id)?;
+	) -> Result<Option<(LinkId, Control)>, Reason> {
+		let id = *self.by_session.get(&local).ok_or(Reason::Session)?;
+		let link = self.links.get_mut(&id).ok_or(Reason::Session)?;
 		let session = match link.current.local == local {
 			true => &mut link.current,
-			false => link.previous.as_mut().filter(|session| session.local == local)?,
+			false => link.previous.as_mut().filter(|session| session.local == local).ok_or(Reason::Session)?,
 		};
-		let message = session.open(counter, datagram)?;
+		let message = session.open(counter, datagram).ok_or(Reason::Session)?;
 		session.unconfirmed = None;
-		let message = decode(message)?;
+		let message = decode(message).ok_or(Reason::Message)?;
 		(link.heard, link.endpoint) = (now, from);
-		match message {
+		Ok(match message {
 			Control::Probe { stamp } => {
 				let received = link.current.received() + link.previous.as_ref().map_or(0, Session::received);
 				self.send(id, &Control::ProbeReply { stamp, received });
@@ -326,7 +377,7 @@ impl Links {
 				None
 			}
 			other => Some((id, other)),
-		}
+		})
 	}
 
 	fn probe(&mut self, id: LinkId, now: Instant) {

@@ -1,9 +1,10 @@
 //! The datagrams between neighbours that carry no circuit's packets: handshakes, and encrypted control messages.
 //!
 //! ```text
-//! handshake init      kind 1 | sender's session 4                        | Noise message
+//! handshake init      kind 1 | sender's session 4                        | Noise message 32 | perhaps cookie 16
 //! handshake response  kind 1 | receiver's session 4 | sender's session 4 | Noise message
 //! handshake final     kind 1 | receiver's session 4                      | Noise message
+//! handshake retry     kind 1 | receiver's session 4                      | cookie 16
 //! control             kind 1 | receiver's session 4 | counter 6          | ciphertext | AEAD tag 16
 //! ```
 
@@ -15,15 +16,22 @@ use crate::crypto::{Aead, AEAD_TAG_LEN};
 /// Bytes in front of a control message's ciphertext.
 pub const CONTROL_HEADER_LEN: usize = 11;
 
+/// Bytes of the first Noise message: an ephemeral key.
+pub const FIRST_NOISE_LEN: usize = 32;
+/// Bytes of a cookie.
+pub const COOKIE_LEN: usize = 16;
+
 /// A datagram that is not a circuit's packet.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Frame<'a> {
 	/// Begins a handshake.
-	Init { sender: u32, noise: &'a [u8] },
+	Init { sender: u32, noise: &'a [u8; FIRST_NOISE_LEN], cookie: Option<&'a [u8; COOKIE_LEN]> },
 	/// Answers it.
 	Response { receiver: u32, sender: u32, noise: &'a [u8] },
 	/// Ends it.
 	Final { receiver: u32, noise: &'a [u8] },
+	/// Asks for the first message again, with this cookie.
+	Retry { receiver: u32, cookie: &'a [u8; COOKIE_LEN] },
 	/// An encrypted message: its header is authenticated with it.
 	Control { receiver: u32, counter: u64 },
 }
@@ -38,11 +46,16 @@ impl<'a> Frame<'a> {
 		let first = u32_at(bytes, 1)?;
 		Some(match Kind::of(*bytes.first()?)? {
 			Kind::Packet => return None,
-			Kind::HandshakeInit => Self::Init { sender: first, noise: &bytes[5..] },
+			Kind::HandshakeInit => {
+				let (noise, rest) = bytes[5..].split_first_chunk()?;
+				let cookie = if rest.is_empty() { None } else { Some(rest.try_into().ok()?) };
+				Self::Init { sender: first, noise, cookie }
+			}
 			Kind::HandshakeResponse => {
 				Self::Response { receiver: first, sender: u32_at(bytes, 5)?, noise: bytes.get(9..)? }
 			}
 			Kind::HandshakeFinal => Self::Final { receiver: first, noise: &bytes[5..] },
+			Kind::HandshakeRetry => Self::Retry { receiver: first, cookie: bytes[5..].try_into().ok()? },
 			Kind::Control if bytes.len() >= CONTROL_HEADER_LEN + AEAD_TAG_LEN => {
 				Self::Control { receiver: first, counter: get_u48(&bytes[5..]) }
 			}
@@ -51,9 +64,9 @@ impl<'a> Frame<'a> {
 	}
 }
 
-/// A handshake datagram.
+/// A handshake datagram: kind, sessions, and its Noise message or cookie.
 pub fn handshake(kind: Kind, sessions: &[u32], noise: &[u8]) -> Vec<u8> {
-	let mut bytes = Vec::with_capacity(9 + noise.len());
+	let mut bytes = Vec::with_capacity(9 + noise.len() + COOKIE_LEN);
 	bytes.push(kind as u8);
 	sessions.iter().for_each(|session| bytes.extend_from_slice(&session.to_be_bytes()));
 	bytes.extend_from_slice(noise);
@@ -91,8 +104,15 @@ mod tests {
 
 	#[test]
 	fn frames_read_as_they_were_written() {
-		let init = handshake(Kind::HandshakeInit, &[7], b"noise");
-		assert_eq!(Frame::parse(&init), Some(Frame::Init { sender: 7, noise: b"noise" }));
+		let mut init = handshake(Kind::HandshakeInit, &[7], &[1; FIRST_NOISE_LEN]);
+		assert_eq!(Frame::parse(&init), Some(Frame::Init { sender: 7, noise: &[1; 32], cookie: None }));
+		assert_eq!(Frame::parse(&init[..init.len() - 1]), None);
+		init.extend([2; COOKIE_LEN]);
+		assert_eq!(Frame::parse(&init), Some(Frame::Init { sender: 7, noise: &[1; 32], cookie: Some(&[2; 16]) }));
+		assert_eq!(Frame::parse(&init[..init.len() - 1]), None);
+		let retry = handshake(Kind::HandshakeRetry, &[7], &[2; COOKIE_LEN]);
+		assert_eq!(Frame::parse(&retry), Some(Frame::Retry { receiver: 7, cookie: &[2; 16] }));
+		assert!(retry.len() < init.len() - COOKIE_LEN, "whoever forges an address does not gain by it");
 		let response = handshake(Kind::HandshakeResponse, &[7, 8], b"");
 		assert_eq!(Frame::parse(&response), Some(Frame::Response { receiver: 7, sender: 8, noise: b"" }));
 		let last = handshake(Kind::HandshakeFinal, &[8], b"x");

@@ -15,12 +15,14 @@ pub enum Kind {
 	Packet = 1,
 	/// A message between neighbours, encrypted.
 	Control = 2,
-	/// The three messages of a link's handshake.
+	/// The first of the three messages of a link's handshake.
 	HandshakeInit = 3,
 	/// See [`Kind::HandshakeInit`].
 	HandshakeResponse = 4,
 	/// See [`Kind::HandshakeInit`].
 	HandshakeFinal = 5,
+	/// Asks whoever began a handshake to repeat it with a cookie.
+	HandshakeRetry = 6,
 }
 
 impl Kind {
@@ -32,6 +34,7 @@ impl Kind {
 			3 => Self::HandshakeInit,
 			4 => Self::HandshakeResponse,
 			5 => Self::HandshakeFinal,
+			6 => Self::HandshakeRetry,
 			_ => return None,
 		})
 	}

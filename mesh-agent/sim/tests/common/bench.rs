@@ -135,7 +135,8 @@ impl Bench {
 		self.strangers.push(Stranger { secrets, node, endpoint, links, babel, link: None, inbox, packets });
 	}
 
-	fn admit(&mut self, stranger: usize, price: u64) {
+	/// The chain says now that the stranger is a router.
+	pub fn admit(&mut self, stranger: usize, price: u64) {
 		self.registry.insert(self.strangers[stranger].node, RouterInfo { price, active: true });
 		self.agent.set_registry(self.registry.clone(), self.now);
 	}
@@ -481,9 +482,9 @@ impl Stranger {
 			return self.packets.push(datagram.to_vec());
 		}
 		match self.links.receive(endpoint(200), &mut datagram.to_vec(), now) {
-			Some((link, Control::Babel(packet))) => self.babel.receive(link, &packet, now).unwrap(),
-			Some((_, message)) => self.inbox.push(message),
-			None => {}
+			Ok(Some((link, Control::Babel(packet)))) => self.babel.receive(link, &packet, now).unwrap(),
+			Ok(Some((_, message))) => self.inbox.push(message),
+			Ok(None) | Err(_) => {}
 		}
 	}
 
