@@ -6,10 +6,11 @@ use core::time::Duration;
 use codec::Encode;
 use towpath_primitives::{OverlayAddress, Signature};
 
-use super::{avoid::AVOIDED_FOR, relay::CIRCUIT_USAGE, Agent, Event, MAX_QUEUE};
+use super::{avoid::AVOIDED_FOR, Agent, Event, MAX_QUEUE};
 use crate::{
 	circuit::{
 		end_keys, hop_keys, Direction, End, Phase, Sample, Source, SourceHop, SourceStart, Target, OFFER_LIFETIME,
+		USAGE,
 	},
 	crypto::{Handshake, Role},
 	forward::Reason,
@@ -75,8 +76,7 @@ impl Agent {
 		let link = self.next_link(to, &[], None, now)?;
 		let channel = self.purse.as_ref().filter(|_| self.config.max_price > 0).map(|purse| purse.spending().channel);
 		let seed = self.random();
-		let mut handshake =
-			Handshake::new(Role::Initiator, CIRCUIT_USAGE, &[], &self.config.secrets, &self.crypto, seed);
+		let mut handshake = Handshake::new(Role::Initiator, USAGE, &[], &self.config.secrets, &self.crypto, seed);
 		let secret: [u8; 32] = self.random();
 		let setup = Setup {
 			destination: to.0,

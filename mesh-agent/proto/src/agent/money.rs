@@ -9,7 +9,7 @@ use towpath_primitives::{Amount, ChannelId, NodeId, SignedReceipt};
 use super::{Agent, Event};
 use crate::{
 	circuit::{Binding, Phase, Source},
-	crypto::{equal, MacKey, Purpose},
+	crypto::{equal, Purpose},
 	forward::Reason,
 	link::{LinkId, Links},
 	meter::Metered,
@@ -17,17 +17,13 @@ use crate::{
 	record::Record,
 	settlement::{Account, ChannelView, Head, ReceiptError, Serving},
 	time::Instant,
-	wire::control::{decode, Control, Reading, Refusal, Relayed, ToRouter, ToSource},
+	wire::control::{decode, message_tag, Control, Reading, Refusal, Relayed, ToRouter, ToSource},
 };
 
 /// A payer looks at what to sign at most so often while data flow.
 const PAY_PACE: Duration = Duration::from_millis(20);
 /// A payer that hears and sends nothing more for so long signs a last receipt for what was verified.
 const TRAILING: Duration = Duration::from_millis(500);
-
-fn message_tag(key: &MacKey, purpose: Purpose, counter: u32, body: &[u8]) -> [u8; 8] {
-	key.tag(purpose, &[&counter.to_be_bytes(), body])
-}
 
 impl Agent {
 	pub(super) fn restore(&mut self, records: &[Record], now: Instant) {

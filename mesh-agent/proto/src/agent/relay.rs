@@ -8,7 +8,7 @@ use super::{Agent, Event};
 use crate::{
 	circuit::{
 		end_keys, hop_keys, Binding, Direction, End, FarEnd, Hop, Onward, Target, Unbound, LEAST_PACE, OFFER_LIFETIME,
-		UNBOUND_LIFE,
+		UNBOUND_LIFE, USAGE,
 	},
 	crypto::{Handshake, MacKey, Role},
 	forward::Reason,
@@ -17,8 +17,6 @@ use crate::{
 	time::Instant,
 	wire::control::{Bind, Control, Offer, Passed, Refusal, Setup, SignedOffer, MAX_AVOIDED, MAX_HOPS, MAX_LOSS},
 };
-
-pub(super) const CIRCUIT_USAGE: &[u8] = b"towpath/circuit/v1";
 
 impl Agent {
 	pub(super) fn on_setup(&mut self, link: LinkId, setup: Setup, place: u8, label: u32, now: Instant) {
@@ -82,7 +80,7 @@ impl Agent {
 			None => {
 				let seed = self.random();
 				let mut handshake =
-					Handshake::new(Role::Responder, CIRCUIT_USAGE, &[], &self.config.secrets, &self.crypto, seed);
+					Handshake::new(Role::Responder, USAGE, &[], &self.config.secrets, &self.crypto, seed);
 				handshake.read(&setup.noise).ok()?;
 				let noise = handshake.write(&[]).ok()?;
 				Some(FarEnd {

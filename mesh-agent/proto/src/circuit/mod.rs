@@ -40,6 +40,8 @@ pub enum Direction {
 	Down = 1,
 }
 
+/// What the handshakes between the ends of circuits are for: it separates them from those of links.
+pub const USAGE: &[u8] = b"towpath/circuit/v1";
 /// An unbound circuit is forgotten after this.
 pub const UNBOUND_LIFE: Duration = Duration::from_secs(10);
 /// A bound circuit that nothing passed through is forgotten after this.

@@ -11,7 +11,7 @@ mod table;
 
 pub use cookie::{MAX_PROVEN, MAX_UNPROVEN};
 pub use session::{Session, SESSION_PACKETS};
-pub use table::{Dial, LinkEvent, Links, MAX_LINKS};
+pub use table::{Dial, LinkEvent, Links, MAX_LINKS, USAGE};
 
 use core::{net::SocketAddr, time::Duration};
 

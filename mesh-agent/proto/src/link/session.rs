@@ -31,8 +31,8 @@ pub struct Session {
 }
 
 impl Session {
-	/// The keys of both directions, from one handshake.
-	pub(super) fn new(crypto: &dyn Crypto, role: Role, keys: &Keys, local: u32, remote: u32) -> Self {
+	/// The keys of both directions, from one handshake. `local` and `remote` are the two sides' session numbers.
+	pub fn new(crypto: &dyn Crypto, role: Role, keys: &Keys, local: u32, remote: u32) -> Self {
 		let (out, into) = match role {
 			Role::Initiator => (&keys.forth, &keys.back),
 			Role::Responder => (&keys.back, &keys.forth),
@@ -58,8 +58,8 @@ impl Session {
 		frame::seal_control(&*self.control_out, self.remote, self.control_sent, message)
 	}
 
-	/// Opens the neighbour's message, once.
-	pub(super) fn open<'a>(&mut self, counter: u64, datagram: &'a mut [u8]) -> Option<&'a [u8]> {
+	/// Opens the neighbour's message where it lies, once. Nothing, if it is a repetition or was changed.
+	pub fn open<'a>(&mut self, counter: u64, datagram: &'a mut [u8]) -> Option<&'a [u8]> {
 		if !self.control_seen.is_fresh(counter) {
 			return None;
 		}
@@ -74,7 +74,8 @@ impl Session {
 		packet.readdress(label, self.packets_sent, transit, &self.packet_out);
 	}
 
-	pub(super) fn accept_packet<B: AsRef<[u8]>>(&mut self, packet: &Packet<B>) -> Accepted {
+	/// Checks a packet's tag, then its counter, and remembers the counter.
+	pub fn accept_packet<B: AsRef<[u8]>>(&mut self, packet: &Packet<B>) -> Accepted {
 		if !equal(&packet.expected_link_tag(&self.packet_in), &packet.link_tag()) {
 			return Accepted::WrongTag;
 		}

@@ -36,7 +36,8 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
 const RETRY: Duration = Duration::from_millis(500);
 /// Between attempts to reach an address: doubled up to the second figure.
 const REDIAL: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(8));
-const USAGE: &[u8] = b"towpath/link/v1";
+/// What the handshakes of links are for: it separates them from those of circuits.
+pub const USAGE: &[u8] = b"towpath/link/v1";
 
 /// An address that should always have a link.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use codec::{Decode, DecodeAll, Encode};
 use towpath_primitives::{Amount, ChannelId, GenesisHash, NodeId, OverlayAddress, Price, Signature, SignedReceipt};
 
-use crate::crypto::hash;
+use crate::crypto::{hash, MacKey, Purpose};
 
 /// Names a circuit: the hash of its set-up.
 pub type CircuitId = [u8; 32];
@@ -243,6 +243,11 @@ pub enum EndMessage {
 	Limit { bytes: u64, pace: u64, stamp: u64 },
 	/// This end is done with the circuit.
 	Close,
+}
+
+/// The tag of a [`Relayed`] (M5), by the key that source and router share. `purpose` says which way it goes.
+pub fn message_tag(key: &MacKey, purpose: Purpose, counter: u32, body: &[u8]) -> [u8; 8] {
+	key.tag(purpose, &[&counter.to_be_bytes(), body])
 }
 
 /// Decodes a message that must fill its bytes.

@@ -1,0 +1,251 @@
+//! Every message in SCALE: between neighbours, between source and router, between the ends, and the spool's records.
+//!
+//! The layouts are written by hand; fields in them are little-endian.
+
+use serde_json::Value;
+use towpath_primitives::{NodeId, Receipt, Signature, SignedReceipt};
+use towpath_proto::{
+	record::Record,
+	wire::control::{
+		Bind, Control, EndMessage, Offer, Passed, Reading, Refusal, Relayed, Setup, SignedOffer, ToRouter, ToSource,
+	},
+};
+
+use crate::{compare, joined, scenario::pattern, stranger::compact, vector, Layout};
+
+pub fn le32(value: u32) -> Vec<u8> {
+	value.to_le_bytes().to_vec()
+}
+
+pub fn le64(value: u64) -> Vec<u8> {
+	value.to_le_bytes().to_vec()
+}
+
+pub fn le128(value: u128) -> Vec<u8> {
+	value.to_le_bytes().to_vec()
+}
+
+/// `index` in front of the other parts.
+pub fn indexed(index: u8, parts: Layout) -> Layout {
+	[vec![("index", vec![index])], parts].concat()
+}
+
+pub fn setup_layout(setup: &Setup) -> Layout {
+	vec![
+		("destination", setup.destination.to_vec()),
+		("ephemeral", setup.ephemeral.to_vec()),
+		("max_price", le64(setup.max_price)),
+		("avoid, count", compact(setup.avoid.len())),
+		("avoid", setup.avoid.iter().flat_map(|node| node.0).collect()),
+		("noise, length", compact(setup.noise.len())),
+		("noise", setup.noise.clone()),
+	]
+}
+
+pub fn offer_layout(offer: &Offer) -> Layout {
+	vec![
+		("cid", offer.cid.to_vec()),
+		("hop", vec![offer.hop]),
+		("node", offer.node.0.to_vec()),
+		("ephemeral", offer.ephemeral.to_vec()),
+		("price", le64(offer.price)),
+		("loss_up", offer.loss_up.to_le_bytes().to_vec()),
+		("loss_down", offer.loss_down.to_le_bytes().to_vec()),
+		("lifetime", le32(offer.lifetime)),
+	]
+}
+
+pub fn channel_layout(channel: Option<u64>) -> Layout {
+	match channel {
+		None => vec![("no channel", vec![0])],
+		Some(channel) => vec![("a channel", vec![1]), ("channel", le64(channel))],
+	}
+}
+
+pub fn bind_layout(bind: &Bind) -> Layout {
+	let offers = vec![
+		("offers, count", compact(bind.offers.len())),
+		("offers", bind.offers.concat()),
+		("lifetime", le32(bind.lifetime)),
+	];
+	[vec![("cid", bind.cid.to_vec())], channel_layout(bind.channel), offers].concat()
+}
+
+pub fn receipt_layout(signed: &SignedReceipt) -> Layout {
+	vec![
+		("channel", le64(signed.receipt.channel)),
+		("node", signed.receipt.node.0.to_vec()),
+		("owed", le128(signed.receipt.owed)),
+		("bytes", le64(signed.receipt.bytes)),
+		("signature", signed.signature.0.to_vec()),
+	]
+}
+
+pub fn reading_layout(reading: &Reading) -> Layout {
+	let receipt = match &reading.receipt {
+		None => vec![("no receipt", vec![0])],
+		Some(signed) => [vec![("a receipt", vec![1])], receipt_layout(signed)].concat(),
+	};
+	let numbers = vec![
+		("spent", le128(reading.spent)),
+		("cap", le128(reading.cap)),
+		("up into", le64(reading.up.into)),
+		("up out", le64(reading.up.out)),
+		("up sequence", le64(reading.up.sequence)),
+		("down into", le64(reading.down.into)),
+		("down out", le64(reading.down.out)),
+		("down sequence", le64(reading.down.sequence)),
+	];
+	indexed(0, [receipt, numbers].concat())
+}
+
+pub fn relayed_layout(relayed: &Relayed) -> Layout {
+	vec![
+		("label", le32(relayed.label)),
+		("hop", vec![relayed.hop]),
+		("counter", le32(relayed.counter)),
+		("body, length", compact(relayed.body.len())),
+		("body", relayed.body.clone()),
+		("tag", relayed.tag.to_vec()),
+	]
+}
+
+/// What a receipt's signature is over (§2).
+pub fn receipt_payload(genesis: &[u8; 32], receipt: &Receipt) -> Vec<u8> {
+	let signed = SignedReceipt { receipt: *receipt, signature: Signature([0; 64]) };
+	let fields = &receipt_layout(&signed)[..4];
+	[&b"towpath/receipt/v1"[..], genesis, &joined(&fields.to_vec())].concat()
+}
+
+fn signed_receipt() -> SignedReceipt {
+	let receipt = Receipt { channel: 0x0102_0304_0506_0708, node: NodeId(pattern(0x20)), owed: 1_000_000, bytes: 67 };
+	SignedReceipt { receipt, signature: Signature(pattern(0x40)) }
+}
+
+const LABEL: u32 = 0x0102_0304;
+
+fn control() -> Vec<Value> {
+	let setup = Setup {
+		destination: pattern(0xd0),
+		ephemeral: pattern(0x10),
+		max_price: 0x0102_0304_0506_0708,
+		avoid: vec![NodeId(pattern(0x20)), NodeId(pattern(0x60))],
+		// Long enough for a length of two bytes.
+		noise: vec![0xee; 64],
+	};
+	let (cid, node) = (pattern(0x30), NodeId(pattern(0x50)));
+	let (price, lifetime) = (0x0102_0304_0506_0708, 3600);
+	let offer = Offer { cid, hop: 2, node, ephemeral: pattern(0x10), price, loss_up: 258, loss_down: 772, lifetime };
+	let (signature, label, noise) = (Signature(pattern(0x40)), LABEL, vec![1, 2, 3]);
+	let bind = Bind { cid, channel: None, offers: vec![pattern(0x70), pattern(0x90)], lifetime };
+	let relayed = Relayed { label, hop: 3, counter: 0x0a0b_0c0d, body: vec![1], tag: pattern(0xb0) };
+	let label_part = || ("label", le32(label));
+	let noise_parts = || vec![("noise, length", vec![12]), ("noise", vec![1, 2, 3])];
+	let signature_part = || ("signature", signature.0.to_vec());
+	let setup_parts = [setup_layout(&setup), vec![("hop", vec![2]), label_part()]].concat();
+	let ways = vec![label_part(), ("up", le32(0x0506_0708))];
+	let offer_parts = [ways, offer_layout(&offer), vec![signature_part()], noise_parts()].concat();
+	let bind_parts = [vec![label_part()], bind_layout(&bind), vec![signature_part()], noise_parts()].concat();
+	let signed = SignedOffer { offer, signature };
+	let (stamp, received) = (0x0102_0304_0506_0708, 0x1112_1314_1516_1718);
+	let reply = vec![("stamp", le64(stamp)), ("received", le64(received))];
+	let refuse = Control::Refuse { label, hop: 2, reason: Refusal::NotAdmitted };
+	let refuse_parts = vec![label_part(), ("hop", vec![2]), ("reason", vec![7])];
+	vec![
+		vector(
+			"Control::Babel",
+			&Control::Babel(vec![42, 2, 0, 0]),
+			indexed(0, vec![("packet, length", vec![16]), ("packet", vec![42, 2, 0, 0])]),
+		),
+		vector("Control::Probe", &Control::Probe { stamp }, indexed(1, vec![("stamp", le64(stamp))])),
+		vector("Control::ProbeReply", &Control::ProbeReply { stamp, received }, indexed(2, reply)),
+		vector("Control::Setup", &Control::Setup { setup, hop: 2, label }, indexed(3, setup_parts)),
+		vector(
+			"Control::Offer",
+			&Control::Offer { label, up: 0x0506_0708, offer: signed, noise: noise.clone() },
+			indexed(4, offer_parts),
+		),
+		vector("Control::Bind", &Control::Bind { label, bind, signature, noise }, indexed(5, bind_parts)),
+		vector("Control::ToRouter", &Control::ToRouter(relayed.clone()), indexed(6, relayed_layout(&relayed))),
+		vector("Control::ToSource", &Control::ToSource(relayed.clone()), indexed(7, relayed_layout(&relayed))),
+		vector("Control::Refuse", &refuse, indexed(8, refuse_parts)),
+		vector("Control::Close", &Control::Close { label }, indexed(9, vec![label_part()])),
+	]
+}
+
+fn refusals() -> impl Iterator<Item = Value> {
+	use Refusal::*;
+	let names = ["NoRoute", "Price", "Busy", "TooLong", "Broken", "Channel", "Bind", "NotAdmitted"];
+	let reasons = [NoRoute, Price, Busy, TooLong, Broken, Channel, Bind, NotAdmitted];
+	(0..)
+		.zip(names.into_iter().zip(reasons))
+		.map(|(index, (name, reason))| vector(&format!("Refusal::{name}"), &reason, vec![("index", vec![index])]))
+}
+
+fn relayed_bodies() -> Vec<Value> {
+	let receipt = signed_receipt();
+	let passed = |start: u64| Passed { into: start, out: start + 1, sequence: start + 2 };
+	let (spent, cap) = (0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10, 0x1112_1314_1516_1718_191a_1b1c_1d1e_1f20);
+	let reading = |receipt| Reading { receipt, spent, cap, up: passed(0x2122_2324_2526_2728), down: passed(5) };
+	let (with, without) = (reading(Some(receipt)), reading(None));
+	vec![
+		vector("ToRouter::Receipt", &ToRouter::Receipt(receipt), indexed(0, receipt_layout(&receipt))),
+		vector("ToRouter::Ask", &ToRouter::Ask, indexed(1, vec![])),
+		vector("ToSource::Reading", &ToSource::Reading(with.clone()), reading_layout(&with)),
+		vector("ToSource::Reading without a receipt", &ToSource::Reading(without.clone()), reading_layout(&without)),
+	]
+}
+
+fn end_messages() -> Vec<Value> {
+	let report = |echo| EndMessage::Report {
+		highest: 0x0102_0304_0506,
+		verified: 67_108_864,
+		sequence: 0x0605_0403_0201,
+		sent: 1_000_000,
+		waiting: 4096,
+		damaged: 3,
+		echo,
+	};
+	let numbers = || {
+		vec![
+			("highest", le64(0x0102_0304_0506)),
+			("verified", le64(67_108_864)),
+			("sequence", le64(0x0605_0403_0201)),
+			("sent", le64(1_000_000)),
+			("waiting", le64(4096)),
+			("damaged", le32(3)),
+		]
+	};
+	let echo = vec![("an echo", vec![1]), ("stamp", le64(9_000_000)), ("held", le32(1500))];
+	let limit = EndMessage::Limit { bytes: 262_144, pace: 1_250_000, stamp: 9_000_000 };
+	let limit_parts = vec![("bytes", le64(262_144)), ("pace", le64(1_250_000)), ("stamp", le64(9_000_000))];
+	let with = indexed(0, [numbers(), echo].concat());
+	let without = indexed(0, [numbers(), vec![("no echo", vec![0])]].concat());
+	vec![
+		vector("EndMessage::Report", &report(Some((9_000_000, 1500))), with),
+		vector("EndMessage::Report without an echo", &report(None), without),
+		vector("EndMessage::Limit", &limit, indexed(1, limit_parts)),
+		vector("EndMessage::Close", &EndMessage::Close, indexed(2, vec![])),
+	]
+}
+
+fn records() -> Vec<Value> {
+	let (receipt, channel, node) = (signed_receipt(), 0x0102_0304_0506_0708, NodeId(pattern(0x20)));
+	let (ceiling, owed, bytes) = (0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10, 1_000_000, 67_108_864);
+	let meter = vec![("channel", le64(channel)), ("ceiling", le128(ceiling))];
+	let payee =
+		vec![("channel", le64(channel)), ("node", node.0.to_vec()), ("owed", le128(owed)), ("bytes", le64(bytes))];
+	vec![
+		vector("Record::Receipt", &Record::Receipt(receipt), indexed(0, receipt_layout(&receipt))),
+		vector("Record::Meter", &Record::Meter { channel, ceiling }, indexed(1, meter)),
+		vector("Record::Payee", &Record::Payee { channel, node, owed, bytes }, indexed(2, payee)),
+		vector("Record::Head", &Record::Head(channel), indexed(3, vec![("number", le64(channel))])),
+	]
+}
+
+#[test]
+fn every_message_is_that_of_the_golden_vectors() {
+	let between_neighbours = control().into_iter().chain(refusals());
+	let inside = relayed_bodies().into_iter().chain(end_messages());
+	compare("messages.json", between_neighbours.chain(inside).chain(records()).collect());
+}
