@@ -2,7 +2,8 @@
 //! `tests/vectors/*.json`.
 //!
 //! Every vector is compared with the committed file, with what the code reads back from its bytes, and with [`stranger`]: the
-//! rules of `docs/protocol.md` written a second time from primitives. A change in the files breaks links and circuits
+//! rules of `docs/protocol.md` written a second time from primitives. In [`live`] the code serves a neighbour made of these
+//! rules alone. A change in the files breaks links and circuits
 //! between versions: it is right only together with a new version in the domains. To write the files anew:
 //!
 //! ```sh
@@ -17,6 +18,7 @@
 mod babel;
 mod circuit;
 mod handshake;
+mod live;
 mod messages;
 mod packet;
 mod reading;
