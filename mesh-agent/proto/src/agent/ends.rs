@@ -303,7 +303,6 @@ impl Agent {
 				self.flush_source(id, now);
 				self.send_limit(id, now);
 			}
-			EndMessage::Close => self.source_broke(id, "the other end closed it", now),
 			EndMessage::Limit { .. } => self.drop_packet(Reason::Message),
 		}
 	}
@@ -353,9 +352,6 @@ impl Agent {
 				}
 				self.flush_far_end(id, now);
 				self.report_now(id, now);
-			}
-			EndMessage::Close => {
-				self.remove_hop(id);
 			}
 			EndMessage::Report { .. } => self.drop_packet(Reason::Message),
 		}

@@ -261,8 +261,12 @@ impl Agent {
 				return self.refuse_back(id, Refusal::Bind);
 			};
 			let Ok(keys) = handshake.finish() else { return };
-			let chain: Vec<_> =
-				identity.extra.chunks_exact(16).map(|key| MacKey(key.try_into().unwrap_or([0; 16]))).collect();
+			// One for each router before us (T5).
+			let (chain, rest) = identity.extra.as_chunks();
+			if !rest.is_empty() || chain.len() + 1 != usize::from(hop.place) {
+				return self.refuse_back(id, Refusal::Bind);
+			}
+			let chain = chain.iter().copied().map(MacKey).collect();
 			let (up, down) = end_keys(&keys);
 			far.end = Some(End::new(self.crypto.aead(&down), self.crypto.aead(&up), chain, now));
 			let peer = identity.node.overlay_address();

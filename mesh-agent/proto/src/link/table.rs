@@ -185,7 +185,7 @@ impl Links {
 	fn fresh_session(&mut self) -> u32 {
 		loop {
 			let number = self.rng.next_u32();
-			if !self.attempts.contains_key(&number) && !self.by_session.contains_key(&number) {
+			if number != 0 && !self.attempts.contains_key(&number) && !self.by_session.contains_key(&number) {
 				return number;
 			}
 		}

@@ -241,8 +241,6 @@ pub enum EndMessage {
 	},
 	/// The far end may send up to this many data bytes in all (M4), and what waited for that leaves at so many a second.
 	Limit { bytes: u64, pace: u64, stamp: u64 },
-	/// This end is done with the circuit.
-	Close,
 }
 
 /// The tag of a [`Relayed`] (M5), by the key that source and router share. `purpose` says which way it goes.

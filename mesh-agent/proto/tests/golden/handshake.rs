@@ -102,7 +102,16 @@ fn the_handshake_of_a_link_and_its_first_datagrams_are_those_of_the_golden_vecto
 	assert_eq!(response, [&[4][..], &a, &b, &messages[1]].concat());
 	assert_eq!(last, [&[5][..], &b, &messages[2]].concat());
 	let (receiver, sender) = (INITIATOR_SESSION, RESPONDER_SESSION);
-	assert_eq!(Frame::parse(&init), Some(Frame::Init { sender: INITIATOR_SESSION, noise: &messages[0] }));
+	let noise = messages[0][..].try_into().unwrap();
+	assert_eq!(Frame::parse(&init), Some(Frame::Init { sender: INITIATOR_SESSION, noise, cookie: None }));
+	// Asked for a cookie, the initiator says the same again with it.
+	let cookie = [0xc0; 16];
+	let retry = frame::handshake(Kind::HandshakeRetry, &[INITIATOR_SESSION], &cookie);
+	assert_eq!(retry, [&[6][..], &a, &cookie].concat());
+	assert_eq!(Frame::parse(&retry), Some(Frame::Retry { receiver, cookie: &cookie }));
+	let again = [&init[..], &cookie].concat();
+	let expected = Frame::Init { sender: INITIATOR_SESSION, noise, cookie: Some(&cookie) };
+	assert_eq!(Frame::parse(&again), Some(expected));
 	assert_eq!(Frame::parse(&response), Some(Frame::Response { receiver, sender, noise: &messages[1] }));
 	assert_eq!(Frame::parse(&last), Some(Frame::Final { receiver: RESPONDER_SESSION, noise: &messages[2] }));
 
@@ -124,6 +133,8 @@ fn the_handshake_of_a_link_and_its_first_datagrams_are_those_of_the_golden_vecto
 			"initiator_session": hex(a),
 			"responder_session": hex(b),
 			"datagrams": [hex(init), hex(response), hex(last)],
+			"retry": hex(retry),
+			"init_with_cookie": hex(again),
 			"forth": forth_json,
 			"back": back_json,
 			"control_forth": first_control[..2],

@@ -225,7 +225,6 @@ fn end_messages() -> Vec<Value> {
 		vector("EndMessage::Report", &report(Some((9_000_000, 1500))), with),
 		vector("EndMessage::Report without an echo", &report(None), without),
 		vector("EndMessage::Limit", &limit, indexed(1, limit_parts)),
-		vector("EndMessage::Close", &EndMessage::Close, indexed(2, vec![])),
 	]
 }
 
