@@ -4,7 +4,12 @@
 
 mod common;
 
-use common::{bench::Bench, *};
+use codec::Encode;
+use common::{
+	bench::Bench,
+	path::{answer_behind, id, pass_down},
+	*,
+};
 use towpath_primitives::{NodeId, OverlayAddress};
 use towpath_proto::{
 	agent::Event,
@@ -142,11 +147,7 @@ fn m6_a_source_goes_around_a_neighbour_over_which_the_set_up_failed() {
 
 /// A household that pays a stranger beside it, its circuit, and the stranger's side of it.
 fn payer() -> (Bench, common::bench::Thread) {
-	let mut bench = Bench::new(false, 0, 1);
-	let node = bench.strangers[0].node;
-	bench.chain.get_mut(&CHANNEL).unwrap().slots = [(node, 0)].into();
-	bench.agent.set_spending(spending(RECEIPT_SEED), &[], bench.now);
-	bench.run(secs(5));
+	let mut bench = paying_bench();
 	let to = bench.address_of(0);
 	bench.agent.send_packet(to, &[1; 1000], bench.now);
 	bench.exchange();
@@ -187,6 +188,32 @@ fn m6_a_circuit_on_which_packets_arrive_damaged_is_left() {
 			bench.run(ms(150));
 		}
 		assert_eq!(down(&bench), ["packets arrive damaged"]);
+	}
+}
+
+#[test]
+fn m6_after_damage_the_next_circuit_goes_around_every_router_of_the_path() {
+	for damaged in [15, 16] {
+		let mut bench = paying_bench();
+		let (mut thread, keys) = answer_behind(&mut bench, &[60, 61], 0);
+		bench.bound(0, &mut thread).unwrap();
+		bench.strangers[0].inbox.clear();
+		let (highest, verified, sequence, sent) = (0, 0, 0, 0);
+		let said = EndMessage::Report { highest, verified, sequence, sent, waiting: 0, damaged, echo: None };
+		let said = bench.packet(0, &mut thread, true, &said.encode());
+		pass_down(&mut bench, &thread, said, keys.iter().rev().map(|key| &key.down));
+		bench.run(ms(300));
+		let next = setups(&mut bench, 0);
+		if damaged < 16 {
+			assert_eq!((next.len(), down(&bench)), (0, vec![]), "so few are put down to chance");
+		} else {
+			assert_eq!(down(&bench), ["packets arrive damaged"]);
+			let mut around = next[0].0.avoid.clone();
+			around.sort_unstable();
+			let mut routers = [id(60), id(61)];
+			routers.sort_unstable();
+			assert_eq!(around, routers, "the destination itself cannot be gone around");
+		}
 	}
 }
 

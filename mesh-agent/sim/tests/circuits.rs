@@ -115,7 +115,7 @@ fn t2_offers_that_are_forged_or_unreasonable_are_not_accepted() {
 	];
 	for (name, before, after) in spoils {
 		let honest = name == "honest";
-		let mut bench = payer();
+		let mut bench = paying_bench();
 		let to = bench.address_of(0);
 		bench.agent.send_packet(to, &[1; 100], bench.now);
 		bench.exchange();
@@ -123,16 +123,6 @@ fn t2_offers_that_are_forged_or_unreasonable_are_not_accepted() {
 		assert_eq!(bench.bound(0, &mut thread).is_some(), honest, "{name}");
 		assert_eq!(bench.drops(Reason::Message), u64::from(!honest), "{name}");
 	}
-}
-
-/// A household that pays, with one router beside it that is a stranger.
-fn payer() -> Bench {
-	let mut bench = Bench::new(false, 0, 1);
-	let node = bench.strangers[0].node;
-	bench.chain.get_mut(&CHANNEL).unwrap().slots = [(node, 0)].into();
-	bench.agent.set_spending(spending(RECEIPT_SEED), &[], bench.now);
-	bench.run(secs(5));
-	bench
 }
 
 #[test]
@@ -159,7 +149,7 @@ fn t3_a_path_above_the_limit_is_not_bound() {
 
 #[test]
 fn t3_the_last_offer_must_be_the_destinations() {
-	let mut bench = payer();
+	let mut bench = paying_bench();
 	bench.strangers[0].inbox.clear();
 	let to = bench.address_of(0);
 	bench.agent.send_packet(to, &[1; 100], bench.now);
@@ -513,7 +503,7 @@ fn a_loop_in_a_set_up_is_refused_and_so_is_a_path_that_is_too_long() {
 
 #[test]
 fn a_refused_set_up_is_not_repeated_without_a_pause() {
-	let mut bench = payer();
+	let mut bench = paying_bench();
 	let to = bench.address_of(0);
 	bench.agent.send_packet(to, &[1; 100], bench.now);
 	let mut set_ups = 0;

@@ -4,6 +4,7 @@
 
 mod common;
 
+use codec::Encode;
 use common::{bench::Bench, *};
 use towpath_primitives::Amount;
 use towpath_proto::{
@@ -192,11 +193,7 @@ fn m2_receipts_are_verified_twenty_at_once_and_then_ten_a_second() {
 
 /// A household that pays a stranger beside it, and the circuit to it as the stranger keeps it.
 fn payer() -> (Bench, common::bench::Thread) {
-	let mut bench = Bench::new(false, 0, 1);
-	let node = bench.strangers[0].node;
-	bench.chain.get_mut(&CHANNEL).unwrap().slots = [(node, 0)].into();
-	bench.agent.set_spending(spending(RECEIPT_SEED), &[], bench.now);
-	bench.run(secs(5));
+	let mut bench = paying_bench();
 	let to = bench.address_of(0);
 	bench.agent.send_packet(to, &[1; 1000], bench.now);
 	bench.exchange();
@@ -245,6 +242,48 @@ fn m2_a_report_counts_only_up_to_what_was_sent() {
 	bench.run(ms(300));
 	let (_, owed, _) = bench.agent.status().purse.unwrap();
 	assert!(owed <= cost(1000 + LEAST_GRANT), "{owed}");
+}
+
+#[test]
+fn m2_a_report_that_the_far_end_did_not_seal_counts_for_nothing() {
+	let (mut bench, mut thread) = payer();
+	let reading = generous(&bench, 0, 0);
+	bench.account_to_source(0, &mut thread, reading);
+	let said =
+		EndMessage::Report { highest: 1, verified: 1000, sequence: 0, sent: 0, waiting: 0, damaged: 0, echo: None };
+	let honest = bench.packet(0, &mut thread, true, &said.encode());
+	// A router on the way may change what it carries, and give it its own tag.
+	let mut forged = honest.clone();
+	*forged.last_mut().unwrap() ^= 1;
+	bench.put(0, forged);
+	assert_eq!((bench.drops(Reason::Seal), bench.agent.status().circuits[0].verified_up), (1, 0));
+	let mut again = honest.clone();
+	bench.tag(0, thread.label, &mut again);
+	bench.put(0, again);
+	assert_eq!(bench.agent.status().circuits[0].verified_up, 1000);
+	let mut replayed = honest;
+	bench.tag(0, thread.label, &mut replayed);
+	bench.put(0, replayed);
+	assert_eq!(bench.drops(Reason::ReplayedEnd), 1);
+}
+
+#[test]
+fn m2_reports_leave_every_50_ms_while_bytes_are_verified_and_never_within_20_ms() {
+	// Packets of full size in each millisecond, and the reports of a second.
+	for (packets, reports) in [(0, 0..=0), (1, 19..=21), (10, 45..=51)] {
+		let mut bench = Bench::new(true, 0, 1);
+		let mut thread = bench.circuit(0);
+		bench.pay(0, &mut thread, cost(64 * MIB), 0);
+		bench.run(ms(100));
+		bench.strangers[0].packets.clear();
+		for _ in 0..1000 {
+			// A little data is a report every 50 ms; 32 KiB in less than that are one at once, but not within 20 ms.
+			(0..packets).for_each(|_| bench.send(0, &mut thread, &vec![1; if packets == 1 { 100 } else { FULL }]));
+			bench.run(ms(1));
+		}
+		let said = bench.strangers[0].packets.iter().filter(|packet| packet[1] == 1).count();
+		assert!(reports.contains(&said), "{said} reports over {packets} packets a millisecond");
+	}
 }
 
 #[test]

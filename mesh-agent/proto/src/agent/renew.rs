@@ -51,3 +51,102 @@ impl Agent {
 		}
 	}
 }
+
+#[cfg(test)]
+mod tests {
+	use alloc::sync::Arc;
+	use core::{net::SocketAddr, time::Duration};
+
+	use super::*;
+	use crate::{
+		agent::Config,
+		circuit::{Phase, CIRCUIT_PACKETS},
+		crypto::{RustCrypto, Secrets},
+		settlement::Limits,
+	};
+
+	fn place(number: u8) -> SocketAddr {
+		SocketAddr::from(([10, 1, 0, number], 7000))
+	}
+
+	fn agent(number: u8) -> Agent {
+		let secrets = Secrets { genesis: [9; 32], node_seed: [number; 32], noise: [number ^ 0x80; 32] };
+		let config = Config {
+			secrets,
+			price: 1,
+			transit: true,
+			limits: Limits { unsecured: 0, unsecured_total: 0 },
+			loss_allowance: 0,
+			free_rate: 1 << 30,
+			max_price: 0,
+			max_path_price: 0,
+		};
+		Agent::new(config, Arc::new(RustCrypto), &[], [number; 32], Instant::from_micros(1))
+	}
+
+	/// Two neighbours with a free circuit from the first to the second.
+	struct Pair {
+		agents: [Agent; 2],
+		now: Instant,
+	}
+
+	impl Pair {
+		fn run(&mut self, millis: usize) {
+			for _ in 0..millis {
+				self.now = self.now + Duration::from_millis(1);
+				self.agents.iter_mut().for_each(|agent| agent.handle_timeout(self.now));
+				for from in [0, 1, 0, 1, 0, 1] {
+					while let Some(train) = self.agents[from].poll_transmit() {
+						for datagram in train.bytes.chunks(train.segment) {
+							let (to, mut bytes) = (&mut self.agents[1 - from], datagram.to_vec());
+							to.handle_datagram(place(from as u8), &mut bytes, self.now);
+						}
+					}
+				}
+			}
+		}
+
+		fn send(&mut self, packets: u8) {
+			let to = self.agents[1].address();
+			for number in 0..packets {
+				self.agents[0].send_packet(to, &[number], self.now);
+				self.run(1);
+			}
+		}
+
+		fn circuit(&mut self) -> (u32, &mut Source) {
+			let to = self.agents[1].address();
+			let id = self.agents[0].source_to[&to];
+			let source = self.agents[0].sources.get_mut(&id).unwrap();
+			assert_eq!(source.phase, Phase::Live);
+			(id, source)
+		}
+	}
+
+	#[test]
+	fn t6_a_circuit_is_replaced_before_its_seals_wear_out_at_either_end_and_no_packet_is_lost() {
+		for here in [true, false] {
+			let mut pair = Pair { agents: [agent(1), agent(2)], now: Instant::from_micros(1_000_000) };
+			pair.agents[0].dial(place(1), pair.now);
+			pair.run(3000);
+			pair.send(1);
+			pair.run(1000);
+			let (first, _) = pair.circuit();
+			let wear = |pair: &mut Pair, sequence: u64| match here {
+				true => pair.circuit().1.end.as_mut().unwrap().sequence = sequence,
+				false => pair.circuit().1.far_last.sequence = sequence,
+			};
+			wear(&mut pair, CIRCUIT_PACKETS / 2);
+			pair.send(50);
+			pair.run(2000);
+			assert_eq!(pair.circuit().0, first, "half of what a seal may be used for");
+			wear(&mut pair, CIRCUIT_PACKETS);
+			pair.send(50);
+			pair.run(2000);
+			let (second, source) = pair.circuit();
+			assert_ne!(second, first, "at this end: {here}");
+			assert!(source.end.as_ref().unwrap().sequence < 1000, "new keys, and numbers from the beginning");
+			assert_eq!(pair.agents[1].delivered, 101);
+		}
+	}
+}

@@ -173,6 +173,44 @@ mod tests {
 	}
 
 	#[test]
+	fn t8_a_number_is_used_up_only_by_a_packet_that_verified_and_only_within_the_window() {
+		let (mut source, mut far) = ends(&ROUTERS[..1]);
+		let mut packets: Vec<_> = (0..4098).map(|_| source.seal(false, b"payload", NOW)).collect();
+		packets.iter_mut().for_each(|bytes| pass(bytes, &ROUTERS[..1]));
+		// Whoever damages a copy, or sends one around a router, does not keep the true one out.
+		let mut damaged = packets[1].clone();
+		damaged[HEADER_LEN] ^= 1;
+		let mut around = packets[4097].clone();
+		around[26] ^= 1;
+		assert_eq!(open(&mut far, &damaged), Err(RejectedPacket::Seal));
+		assert_eq!(open(&mut far, &around), Err(RejectedPacket::Transit));
+		assert_eq!((far.highest(), far.verified), (0, 0));
+		assert_eq!(open(&mut far, &packets[4096]), Ok(Opened::Data));
+		assert_eq!(open(&mut far, &packets[1]), Ok(Opened::Data), "4,095 behind the newest");
+		assert_eq!(open(&mut far, &packets[4097]), Ok(Opened::Data));
+		assert_eq!(open(&mut far, &packets[2]), Ok(Opened::Data));
+		assert_eq!(open(&mut far, &packets[1]), Err(RejectedPacket::Replayed));
+		assert_eq!(open(&mut far, &packets[0]), Err(RejectedPacket::Replayed), "new, but too old to tell");
+		assert_eq!((far.highest(), far.verified), (4098, 4 * 7));
+	}
+
+	#[test]
+	fn t9_the_source_can_make_every_tag_and_a_router_none_but_its_own() {
+		let (mut source, mut far) = ends(&ROUTERS);
+		// The source has all keys: without any router, this is what an honest path would have made.
+		let mut alone = source.seal(false, b"payload", NOW);
+		pass(&mut alone, &ROUTERS);
+		assert_eq!(open(&mut far, &alone), Ok(Opened::Data));
+		// Routers 1 and 3 have theirs, and put whichever of them where router 2's belongs.
+		for stands_in in [0, 2] {
+			let mut bypass = source.seal(false, b"payload", NOW);
+			pass(&mut bypass, &[ROUTERS[0], ROUTERS[stands_in], ROUTERS[2]]);
+			assert_eq!(open(&mut far, &bypass), Err(RejectedPacket::Transit));
+		}
+		assert_eq!(far.verified, 7);
+	}
+
+	#[test]
 	fn messages_between_the_ends_cost_nothing() {
 		let (mut source, mut far) = ends(&[]);
 		let bytes = source.seal(true, b"message", NOW);

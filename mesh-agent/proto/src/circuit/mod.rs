@@ -61,3 +61,33 @@ pub fn hop_keys(shared: &[u8; 32], cid: &[u8; 32], node: &[u8; 32]) -> HopKeys {
 pub fn end_keys(keys: &crate::crypto::Keys) -> ([u8; 32], [u8; 32]) {
 	(derive(&keys.forth, b"circuit up", &[]), derive(&keys.back, b"circuit down", &[]))
 }
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+	use crate::crypto::{Keys, Purpose};
+
+	#[test]
+	fn t5_both_sides_derive_the_same_keys_and_no_two_circuits_routers_or_directions_share_one() {
+		let base = x25519_dalek::X25519_BASEPOINT_BYTES;
+		let (source, router) = ([1; 32], [2; 32]);
+		let shared = x25519_dalek::x25519(source, x25519_dalek::x25519(router, base));
+		let there = x25519_dalek::x25519(router, x25519_dalek::x25519(source, base));
+		let tag = |key: &MacKey| key.tag(Purpose::Transit, &[b"packet"]);
+		let tags = |keys: &HopKeys| [tag(&keys.up), tag(&keys.down), tag(&keys.message)];
+		let honest = tags(&hop_keys(&shared, &[3; 32], &[4; 32]));
+		assert_eq!(honest, tags(&hop_keys(&there, &[3; 32], &[4; 32])));
+		let others = [
+			hop_keys(&shared, &[5; 32], &[4; 32]),
+			hop_keys(&shared, &[3; 32], &[5; 32]),
+			hop_keys(&[6; 32], &[3; 32], &[4; 32]),
+		];
+		let mut all: alloc::vec::Vec<_> = others.iter().flat_map(tags).chain(honest).collect();
+		all.sort_unstable();
+		all.dedup();
+		assert_eq!(all.len(), 12);
+		// The seals of the two directions neither.
+		let (up, down) = end_keys(&Keys { forth: [7; 32], back: [7; 32] });
+		assert_ne!(up, down);
+	}
+}

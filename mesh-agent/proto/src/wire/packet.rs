@@ -197,6 +197,22 @@ mod tests {
 		assert!(Packet::parse(control).is_err());
 	}
 
+	#[test]
+	fn t7_a_transit_tag_covers_what_came_before_it_number_length_and_seal() {
+		let key = MacKey([1; 16]);
+		let tag = transit_step(&key, &[2; 8], 3, 4, &[5; 16]);
+		assert_eq!(tag, transit_step(&key, &[2; 8], 3, 4, &[5; 16]));
+		for other in [
+			transit_step(&MacKey([9; 16]), &[2; 8], 3, 4, &[5; 16]),
+			transit_step(&key, &[9; 8], 3, 4, &[5; 16]),
+			transit_step(&key, &[2; 8], 9, 4, &[5; 16]),
+			transit_step(&key, &[2; 8], 3, 9, &[5; 16]),
+			transit_step(&key, &[2; 8], 3, 4, &[9; 16]),
+		] {
+			assert_ne!(tag, other);
+		}
+	}
+
 	proptest! {
 		#[test]
 		fn one_changed_bit_breaks_the_link_tag_or_lies_in_the_ciphertext(bit in 0usize..HEADER_LEN * 8) {

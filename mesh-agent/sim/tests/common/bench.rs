@@ -53,6 +53,8 @@ pub struct Thread {
 	handshake: Option<Handshake>,
 	noise: Vec<u8>,
 	pub end: Option<End>,
+	/// What the source told the destination alone.
+	pub learned: Vec<u8>,
 	said: u32,
 }
 
@@ -291,7 +293,8 @@ impl Bench {
 					let offer = offer.offer;
 					let keys = hop_keys(&x25519_dalek::x25519(secret, offer.ephemeral), &cid, &offer.node.0);
 					let handshake = Some(handshake);
-					return Ok(Thread { cid, own_label, label: up, offer, keys, handshake, noise, end: None, said: 0 });
+					let (end, learned, said) = (None, Vec::new(), 0);
+					return Ok(Thread { cid, own_label, label: up, offer, keys, handshake, noise, end, learned, said });
 				}
 				Control::Refuse { label, reason, .. } if label == own_label => return Err(reason),
 				_ => {}
@@ -431,8 +434,8 @@ impl Bench {
 		after(&mut signed);
 		self.say(stranger, &Control::Offer { label, up: own_label, offer: signed, noise });
 		let keys = hop_keys(&x25519_dalek::x25519(secret, setup.ephemeral), &cid, &node.0);
-		let handshake = Some(handshake);
-		Some(Thread { cid, own_label, label, offer, keys, handshake, noise: Vec::new(), end: None, said: 0 })
+		let (handshake, noise, learned) = (Some(handshake), Vec::new(), Vec::new());
+		Some(Thread { cid, own_label, label, offer, keys, handshake, noise, end: None, learned, said: 0 })
 	}
 
 	/// Takes the bind of a circuit that ends at the stranger, if one came.
@@ -443,7 +446,7 @@ impl Bench {
 			return None;
 		};
 		if let Some(mut handshake) = thread.handshake.take().filter(|_| !noise.is_empty()) {
-			handshake.read(&noise).unwrap();
+			thread.learned = handshake.read(&noise).unwrap().unwrap().extra;
 			let (up, down) = end_keys(&handshake.finish().unwrap());
 			thread.end = Some(End::new(RustCrypto.aead(&down), RustCrypto.aead(&up), Vec::new(), self.now));
 		}

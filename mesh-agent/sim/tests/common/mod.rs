@@ -4,6 +4,7 @@
 #![allow(dead_code)]
 
 pub mod bench;
+pub mod path;
 
 use std::time::Duration;
 
@@ -79,6 +80,16 @@ pub fn open_channel(net: &mut Net, payer: usize, named: &[usize], exposure: Amou
 
 pub fn spending(receipt_seed: [u8; 32]) -> Spending {
 	Spending { channel: CHANNEL, receipt_seed, limit: u128::MAX, unsecured: UNSECURED }
+}
+
+/// A household that pays, with one router beside it that is a stranger and has its slot.
+pub fn paying_bench() -> bench::Bench {
+	let mut bench = bench::Bench::new(false, 0, 1);
+	let node = bench.strangers[0].node;
+	bench.chain.get_mut(&CHANNEL).unwrap().slots = [(node, 0)].into();
+	bench.agent.set_spending(spending(RECEIPT_SEED), &[], bench.now);
+	bench.run(secs(5));
+	bench
 }
 
 /// Waits for a route, then sends one byte and waits until the circuit is there.
