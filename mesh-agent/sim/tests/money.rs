@@ -9,6 +9,8 @@ use common::{bench::Bench, *};
 use towpath_primitives::Amount;
 use towpath_proto::{
 	agent::Event,
+	circuit::End,
+	crypto::{Crypto, RustCrypto},
 	forward::Reason,
 	receipt::{FIRST_GRANT, LEAST_GRANT},
 	record::Record,
@@ -300,6 +302,51 @@ fn m4_the_far_end_sends_no_more_than_the_source_allows() {
 	}
 	assert_eq!(arrived, [0, 0, 3, 3, 10]);
 	assert_eq!(bench.drops(Reason::NoCredit), 0);
+}
+
+#[test]
+fn m4_a_far_end_that_sends_more_than_its_limit_is_stopped_by_the_routers_credit() {
+	let mut bench = Bench::new(true, 0, 2);
+	bench.run(secs(5));
+	let far = bench.address_of(1);
+	let mut thread = bench.set_up(0, far, PRICE, 1).unwrap();
+	let mut onward = bench.answer(1, |_| {}, |_| {}).unwrap();
+	let offers = vec![thread.offer.digest(), onward.offer.digest()];
+	assert_eq!(bench.bind_to(0, &mut thread, Some(CHANNEL), RECEIPT_SEED, offers, &[], 3600), None);
+	bench.pay(0, &mut thread, cost(3000), 0);
+	// Whatever limit the source gave: what it paid for passes the router, and nothing else does.
+	let seal = || RustCrypto.aead(&[1; 32]);
+	onward.end = Some(End::new(seal(), seal(), vec![], bench.now));
+	(0..3).for_each(|_| bench.send(1, &mut onward, &[1; 1000]));
+	assert_eq!((bench.strangers[0].packets.len(), bench.drops(Reason::NoCredit)), (3, 0));
+	(0..7).for_each(|_| bench.send(1, &mut onward, &[1; 1000]));
+	assert_eq!((bench.strangers[0].packets.len(), bench.drops(Reason::NoCredit)), (3, 7));
+	assert_eq!(bench.reading(0, &mut thread).spent, u128::from(PRICE) * 3000);
+}
+
+#[test]
+fn a_neighbours_free_traffic_has_its_rate_and_no_more() {
+	let rate = 100_000;
+	let mut bench = Bench::new(true, rate, 2);
+	let agent = bench.agent.address();
+	let mut free = [0, 1].map(|stranger| {
+		let mut thread = bench.set_up(stranger, agent, 0, 1).unwrap();
+		let offers = vec![thread.offer.digest()];
+		assert_eq!(bench.bind_to(stranger, &mut thread, None, RECEIPT_SEED, offers, &[], 3600), None);
+		thread
+	});
+	// Packets of 1,000 bytes, headers included: a second's worth at once, then a tenth of that in a tenth of a second.
+	let mut send = |bench: &mut Bench, stranger: usize, packets: usize| {
+		let before = bench.drops(Reason::FreeRate);
+		(0..packets).for_each(|_| bench.send(stranger, &mut free[stranger], &[1; 950]));
+		packets as u64 - (bench.drops(Reason::FreeRate) - before)
+	};
+	bench.run(secs(1));
+	assert_eq!(send(&mut bench, 0, 100), 100);
+	assert_eq!(send(&mut bench, 0, 100), 0);
+	assert_eq!(send(&mut bench, 1, 50), 50, "the other neighbour has a rate of its own");
+	bench.run(ms(100));
+	assert_eq!(send(&mut bench, 0, 100), 10);
 }
 
 #[test]

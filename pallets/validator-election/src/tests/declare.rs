@@ -1,5 +1,6 @@
 //! `declare`: an operator wants to validate.
 
+use codec::Encode;
 use frame_support::{assert_noop, assert_ok};
 use frame_system::RawOrigin;
 use sp_runtime::{DispatchError, TokenError};
@@ -74,6 +75,21 @@ fn session_keys_come_first_and_with_a_proof() {
 			pallet_session::Error::<Test>::InvalidProof
 		);
 		assert_ok!(set_keys(KEYLESS, keys(KEYLESS)));
+		assert_ok!(declare(KEYLESS, BOND));
+	});
+}
+
+#[test]
+fn a_proof_of_session_keys_serves_nobody_but_the_operator_whom_it_names() {
+	run(|| {
+		let proof = |of: u8| keys(KEYLESS).create_ownership_proof(&account(of).encode()).unwrap().encode();
+		// Seen in somebody else's call, it would bring that validator's work and offences to a thief's name.
+		assert_noop!(
+			Session::set_keys(signed(KEYLESS), keys(KEYLESS), proof(5)),
+			pallet_session::Error::<Test>::InvalidProof
+		);
+		assert_noop!(declare(KEYLESS, BOND), Error::<Test>::NoSessionKeys);
+		assert_ok!(Session::set_keys(signed(KEYLESS), keys(KEYLESS), proof(KEYLESS)));
 		assert_ok!(declare(KEYLESS, BOND));
 	});
 }
