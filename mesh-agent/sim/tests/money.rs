@@ -325,31 +325,6 @@ fn m4_a_far_end_that_sends_more_than_its_limit_is_stopped_by_the_routers_credit(
 }
 
 #[test]
-fn a_neighbours_free_traffic_has_its_rate_and_no_more() {
-	let rate = 100_000;
-	let mut bench = Bench::new(true, rate, 2);
-	let agent = bench.agent.address();
-	let mut free = [0, 1].map(|stranger| {
-		let mut thread = bench.set_up(stranger, agent, 0, 1).unwrap();
-		let offers = vec![thread.offer.digest()];
-		assert_eq!(bench.bind_to(stranger, &mut thread, None, RECEIPT_SEED, offers, &[], 3600), None);
-		thread
-	});
-	// Packets of 1,000 bytes, headers included: a second's worth at once, then a tenth of that in a tenth of a second.
-	let mut send = |bench: &mut Bench, stranger: usize, packets: usize| {
-		let before = bench.drops(Reason::FreeRate);
-		(0..packets).for_each(|_| bench.send(stranger, &mut free[stranger], &[1; 950]));
-		packets as u64 - (bench.drops(Reason::FreeRate) - before)
-	};
-	bench.run(secs(1));
-	assert_eq!(send(&mut bench, 0, 100), 100);
-	assert_eq!(send(&mut bench, 0, 100), 0);
-	assert_eq!(send(&mut bench, 1, 50), 50, "the other neighbour has a rate of its own");
-	bench.run(ms(100));
-	assert_eq!(send(&mut bench, 0, 100), 10);
-}
-
-#[test]
 fn m4_in_an_honest_run_no_router_drops_for_want_of_credit_either_way() {
 	for upload in [true, false] {
 		let (mut net, household, routers) = line(5, 3, wire(20, 5));

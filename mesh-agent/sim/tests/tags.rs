@@ -96,26 +96,31 @@ fn t3_the_losses_that_offers_allow_themselves_count_towards_the_limit() {
 
 #[test]
 fn t4_a_bind_for_another_circuit_another_network_or_other_terms_is_refused() {
-	let mut bench = Bench::new(true, 0, 1);
-	let mut honest = bench.circuit(0);
-	assert_eq!(bench.reading(0, &mut honest).cap, 0, "an account is the answer to a good bind");
+	// The agent is a router on the way, so that nothing but the bind itself is judged.
+	let mut bench = Bench::new(true, 0, 2);
+	bench.run(secs(5));
 	type Spoil = (&'static str, fn(&mut Bind), [u8; 32], fn(&mut Bind));
-	let spoils: [Spoil; 4] = [
+	let spoils: [Spoil; 5] = [
+		("honest", |_| {}, GENESIS, |_| {}),
 		("another circuit's", |bind| bind.cid[0] ^= 1, GENESIS, |_| {}),
 		("another network's", |_| {}, [43; 32], |_| {}),
 		("a longer life than was signed", |_| {}, GENESIS, |bind| bind.lifetime += 1),
 		("more offers than were signed", |_| {}, GENESIS, |bind| bind.offers.push([0; 32])),
 	];
-	let agent = bench.agent.address();
+	let far = bench.address_of(1);
 	for (name, before, genesis, after) in spoils {
-		let thread = bench.set_up(0, agent, PRICE, 1).unwrap();
+		let thread = bench.set_up(0, far, PRICE, 1).unwrap();
 		bench.strangers[0].inbox.clear();
-		let offers = vec![thread.offer.digest()];
+		let offers = vec![thread.offer.digest(), [0; 32]];
 		let mut bind = Bind { cid: thread.cid, channel: Some(CHANNEL), offers, lifetime: 3600 };
 		before(&mut bind);
 		let signature = RustCrypto.sign(&RECEIPT_SEED, &bind.payload(&genesis));
 		after(&mut bind);
 		bench.say(0, &Control::Bind { label: thread.label, bind, signature, noise: vec![] });
+		if name == "honest" {
+			assert_eq!(bench.strangers[0].readings().len(), 1, "an account of the channel is the answer");
+			continue;
+		}
 		let refusal = Control::Refuse { label: thread.own_label, hop: 1, reason: Refusal::Bind };
 		assert_eq!(bench.strangers[0].inbox, [refusal], "{name}");
 	}
