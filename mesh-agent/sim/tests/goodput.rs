@@ -1,6 +1,8 @@
 //! The part of the paid-goodput promise that is quick enough for every run: what a circuit keeps of its speed when it is
 //! paid for. `towpath-sim paid-goodput` plays all of it.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use common::ms;

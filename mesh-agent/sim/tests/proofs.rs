@@ -108,7 +108,7 @@ fn a_link_is_with_whoever_proves_its_node_id_on_this_network_and_with_nobody_els
 			bytes[place / 8] ^= 1 << (place % 8);
 			bit += 97;
 		});
-		assert_eq!(forged.linked()[0], false);
+		assert!(!forged.linked()[0]);
 	}
 	assert!(bit > 0);
 	forged.run(1000);

@@ -32,7 +32,8 @@ fn deliveries(bench: &Bench) -> usize {
 
 #[test]
 fn t1_a_set_up_that_was_changed_on_the_way_gives_no_circuit() {
-	let changes: [(&str, fn(&mut Setup)); 6] = [
+	type Change = (&'static str, fn(&mut Setup));
+	let changes: [Change; 6] = [
 		("honest", |_| {}),
 		("another destination", |setup| setup.destination[15] ^= 1),
 		("another key of the source", |setup| setup.ephemeral[0] ^= 1),
@@ -187,7 +188,7 @@ fn t7_a_router_extends_the_transit_tag_and_what_went_around_it_is_found_out() {
 	let now = bench.now;
 	let open = |end: &mut End, mut bytes: Vec<u8>| end.open(&mut Packet::parse(&mut bytes[..]).unwrap(), now);
 
-	let mut destination = end(now, thread.keys.up.clone());
+	let mut destination = end(now, thread.keys.up);
 	let around = bench.packet(0, &mut thread, false, &[1; 100]);
 	bench.put(0, around.clone());
 	let through = bench.strangers[1].packets.pop().unwrap();
@@ -210,8 +211,8 @@ fn t7_a_router_extends_the_transit_tag_and_what_went_around_it_is_found_out() {
 		bench.strangers[0].packets.pop().unwrap()
 	};
 	let (first, second) = (down(), down());
-	assert_eq!(open(&mut end(now, thread.keys.down.clone()), first), Ok(Opened::Data));
-	assert_eq!(open(&mut end(now, thread.keys.up.clone()), second), Err(RejectedPacket::Transit));
+	assert_eq!(open(&mut end(now, thread.keys.down), first), Ok(Opened::Data));
+	assert_eq!(open(&mut end(now, thread.keys.up), second), Err(RejectedPacket::Transit));
 }
 
 #[test]
@@ -222,8 +223,8 @@ fn t9_a_destination_learns_the_upload_keys_alone_and_makes_no_tag_of_a_router_fo
 	let router = &keys[0];
 	assert_eq!(thread.learned, router.up.0, "the other routers' keys for uploads, and nothing else");
 	// The router's own tag first, then everything that the destination could put in its place.
-	let own = thread.keys.down.clone();
-	let makers = [Some(router.down.clone()), Some(router.up.clone()), Some(own), None];
+	let own = thread.keys.down;
+	let makers = [Some(router.down), Some(router.up), Some(own), None];
 	for (round, key) in makers.into_iter().enumerate() {
 		let packet = bench.packet(0, &mut thread, false, &[1; 100]);
 		pass_down(&mut bench, &thread, packet, &key);
