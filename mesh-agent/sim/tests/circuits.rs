@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use common::{bench::Bench, *};
 use towpath_proto::{
-	agent::{Event, RouterInfo, CLIENT_SETUPS, MAX_FREE_PER_LINK, MAX_UNBOUND_PER_LINK, UNBOUND_GRACE},
-	circuit::UNBOUND_LIFE,
+	agent::{Event, RouterInfo, MAX_FREE_PER_LINK},
+	circuit::{LEAST_LIFETIME, UNBOUND_LIFE},
 	forward::Reason,
 	wire::{
 		control::{Control, Refusal, SignedOffer, ToRouter, MAX_LOSS},
@@ -103,7 +103,7 @@ fn t2_an_offer_is_accepted_as_long_as_it_is_not_above_the_advertised_price() {
 #[test]
 fn t2_offers_that_are_forged_or_unreasonable_are_not_accepted() {
 	type Spoil = (&'static str, fn(&mut towpath_proto::wire::control::Offer), fn(&mut SignedOffer));
-	let spoils: [Spoil; 8] = [
+	let spoils: [Spoil; 9] = [
 		("honest", |_| {}, |_| {}),
 		("another price than the signed one", |_| {}, |signed| signed.offer.price -= 1),
 		("no signature", |_| {}, |signed| signed.signature.0[7] ^= 1),
@@ -112,6 +112,7 @@ fn t2_offers_that_are_forged_or_unreasonable_are_not_accepted() {
 		("too much loss up", |offer| offer.loss_up = MAX_LOSS + 1, |_| {}),
 		("too much loss down", |offer| offer.loss_down = MAX_LOSS + 1, |_| {}),
 		("no place", |offer| offer.hop = 0, |_| {}),
+		("over before it began", |offer| offer.lifetime = LEAST_LIFETIME - 1, |_| {}),
 	];
 	for (name, before, after) in spoils {
 		let honest = name == "honest";
@@ -368,63 +369,6 @@ fn t8_a_packet_that_went_around_a_router_is_not_counted() {
 	bench.put(0, through);
 	assert_eq!((bench.drops(Reason::Transit), deliveries(&bench)), (1, 1));
 	assert_eq!(bench.reading(0, &mut thread).spent, u128::from(PRICE) * 100, "what is not counted is not billed");
-}
-
-#[test]
-fn a_set_up_flood_takes_one_links_share_and_no_more() {
-	let mut bench = Bench::new(true, 0, 2);
-	let agent = bench.agent.address();
-	let mut first = bench.circuit(0);
-	// Who is not admitted sets up for itself alone. The first circuit was one of those that it may ask for at once.
-	let most = CLIENT_SETUPS.1 as usize;
-	let answers: Vec<_> = (1..3 * most).map(|_| bench.set_up(0, agent, PRICE, 1).err()).collect();
-	let (served, refused) = answers.split_at(most - 1);
-	assert!(served.iter().all(Option::is_none));
-	assert!(refused.iter().all(|answer| *answer == Some(Refusal::Busy)));
-	assert_eq!(bench.agent.status().carried, most);
-	// Who has a circuit keeps it, and neighbours do not notice.
-	bench.pay(0, &mut first, cost(1 << 20), 0);
-	bench.send(0, &mut first, &[1; 100]);
-	let mut other = bench.circuit(1);
-	bench.pay(1, &mut other, 2 * cost(1 << 20), 0);
-	bench.send(1, &mut other, &[1; 100]);
-	assert_eq!(deliveries(&bench), 2);
-	bench.run(UNBOUND_LIFE + secs(1));
-	assert_eq!(bench.agent.status().carried, 2);
-	assert!(bench.set_up(0, agent, PRICE, 1).is_ok());
-}
-
-#[test]
-fn a_flood_of_set_ups_through_a_router_keeps_others_behind_it_out_for_no_longer_than_a_second() {
-	let mut bench = Bench::new(true, 0, 1);
-	bench.admit(0, PRICE);
-	let agent = bench.agent.address();
-	let mut bound = bench.circuit(0);
-	bench.run(secs(1));
-	let fill = (0..MAX_UNBOUND_PER_LINK).filter(|_| bench.set_up(0, agent, PRICE, 2).is_ok()).count();
-	assert_eq!(fill, MAX_UNBOUND_PER_LINK, "a bound circuit does not count");
-	assert_eq!(bench.set_up(0, agent, PRICE, 2).err(), Some(Refusal::Busy));
-	bench.run(UNBOUND_GRACE / 2);
-	assert_eq!(bench.set_up(0, agent, PRICE, 2).err(), Some(Refusal::Busy), "those that wait may still be bound");
-	bench.run(UNBOUND_GRACE / 2);
-	// What was to be bound has been by now; the flood makes room, one by one.
-	let mut honest = bench.circuit(0);
-	assert_eq!(bench.agent.status().carried, MAX_UNBOUND_PER_LINK + 1);
-	for (number, thread) in [&mut honest, &mut bound].into_iter().enumerate() {
-		bench.pay(0, thread, (number as u128 + 1) * cost(1 << 20), 0);
-		bench.send(0, thread, &[1; 100]);
-	}
-	assert_eq!(deliveries(&bench), 2, "and what is bound makes room for nobody");
-}
-
-#[test]
-fn who_is_not_admitted_sets_up_for_itself_alone() {
-	let mut bench = Bench::new(true, 0, 1);
-	let agent = bench.agent.address();
-	assert!(bench.set_up(0, agent, PRICE, 1).is_ok());
-	assert_eq!(bench.set_up(0, agent, PRICE, 2).err(), Some(Refusal::NotAdmitted));
-	bench.admit(0, PRICE);
-	assert!(bench.set_up(0, agent, PRICE, 2).is_ok());
 }
 
 #[test]

@@ -37,6 +37,7 @@ fn a_neighbours_free_traffic_has_its_rate_and_no_more() {
 fn a_channel_has_circuits_by_what_it_secures_and_sixty_four_in_any_case() {
 	const SMALL: ChannelId = 2;
 	let mut bench = Bench::new(true, 0, 1);
+	bench.admit(0, PRICE);
 	let small = bench.chain[&CHANNEL].clone();
 	let exposure: Amount = small.exposure >> 20;
 	bench.chain.insert(SMALL, towpath_proto::settlement::ChannelView { id: SMALL, exposure, ..small });

@@ -12,7 +12,7 @@ use common::{
 };
 use towpath_proto::{
 	agent::Event,
-	circuit::{End, Opened, RejectedPacket},
+	circuit::{End, Opened, RejectedPacket, LEAST_LIFETIME},
 	crypto::{Crypto, MacKey, Purpose, RustCrypto},
 	forward::Reason,
 	wire::{
@@ -137,6 +137,16 @@ fn live() -> (Bench, Thread) {
 	let report = EndMessage::Report { highest, verified, sequence, sent, waiting: 0, damaged: 0, echo: None };
 	bench.end_message(0, &mut thread, &report);
 	(bench, thread)
+}
+
+#[test]
+fn t2_a_circuit_is_bound_for_no_longer_than_its_offers_stand() {
+	for lifetime in [LEAST_LIFETIME, 3600] {
+		let mut bench = paying_bench();
+		asked(&mut bench);
+		let mut thread = bench.answer(0, |offer| offer.lifetime = lifetime, |_| {}).unwrap();
+		assert_eq!(bench.bound(0, &mut thread).unwrap().0.lifetime, lifetime);
+	}
 }
 
 #[test]

@@ -9,7 +9,7 @@ use towpath_primitives::{OverlayAddress, Signature};
 use super::{avoid::AVOIDED_FOR, Agent, Event, MAX_QUEUE};
 use crate::{
 	circuit::{
-		end_keys, hop_keys, Direction, End, Phase, Sample, Source, SourceHop, SourceStart, Target, OFFER_LIFETIME,
+		end_keys, hop_keys, Direction, End, Phase, Sample, Source, SourceHop, SourceStart, Target, LEAST_LIFETIME,
 		USAGE,
 	},
 	crypto::{Handshake, Role},
@@ -113,6 +113,7 @@ impl Agent {
 			&& (1..=MAX_HOPS).contains(&place)
 			&& offer.loss_up <= MAX_LOSS
 			&& offer.loss_down <= MAX_LOSS
+			&& offer.lifetime >= LEAST_LIFETIME
 			&& offer.price <= source.setup.max_price
 			&& self.registry.get(&offer.node).is_none_or(|router| offer.price <= router.price);
 		if !sound || !self.crypto.verify(&signed.signature, &offer.payload(&genesis), &offer.node.0) {
@@ -171,7 +172,7 @@ impl Agent {
 			cid,
 			channel: source.channel,
 			offers: offers.iter().map(Offer::digest).collect(),
-			lifetime: OFFER_LIFETIME,
+			lifetime: offers.iter().map(|offer| offer.lifetime).min().unwrap_or(LEAST_LIFETIME),
 		};
 		let signature = match (&self.purse, source.channel) {
 			(Some(purse), Some(_)) => {

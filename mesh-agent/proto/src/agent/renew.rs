@@ -60,7 +60,7 @@ mod tests {
 	use super::*;
 	use crate::{
 		agent::Config,
-		circuit::{Phase, CIRCUIT_PACKETS},
+		circuit::{Phase, CIRCUIT_PACKETS, LEAST_LIFETIME, OFFER_LIFETIME},
 		crypto::{RustCrypto, Secrets},
 		settlement::Limits,
 	};
@@ -91,6 +91,15 @@ mod tests {
 	}
 
 	impl Pair {
+		fn new() -> Self {
+			let mut pair = Self { agents: [agent(1), agent(2)], now: Instant::from_micros(1_000_000) };
+			pair.agents[0].dial(place(1), pair.now);
+			pair.run(3000);
+			pair.send(1);
+			pair.run(1000);
+			pair
+		}
+
 		fn run(&mut self, millis: usize) {
 			for _ in 0..millis {
 				self.now = self.now + Duration::from_millis(1);
@@ -126,11 +135,7 @@ mod tests {
 	#[test]
 	fn t6_a_circuit_is_replaced_before_its_seals_wear_out_at_either_end_and_no_packet_is_lost() {
 		for here in [true, false] {
-			let mut pair = Pair { agents: [agent(1), agent(2)], now: Instant::from_micros(1_000_000) };
-			pair.agents[0].dial(place(1), pair.now);
-			pair.run(3000);
-			pair.send(1);
-			pair.run(1000);
+			let mut pair = Pair::new();
 			let (first, _) = pair.circuit();
 			let wear = |pair: &mut Pair, sequence: u64| match here {
 				true => pair.circuit().1.end.as_mut().unwrap().sequence = sequence,
@@ -147,6 +152,19 @@ mod tests {
 			assert_ne!(second, first, "at this end: {here}");
 			assert!(source.end.as_ref().unwrap().sequence < 1000, "new keys, and numbers from the beginning");
 			assert_eq!(pair.agents[1].delivered, 101);
+		}
+	}
+
+	#[test]
+	fn t2_a_circuit_is_replaced_before_its_bind_is_over() {
+		for (lifetime, renewed) in [(OFFER_LIFETIME, false), (LEAST_LIFETIME, true)] {
+			let mut pair = Pair::new();
+			let (first, source) = pair.circuit();
+			source.bind.as_mut().unwrap().0.lifetime = lifetime;
+			pair.run(50_000);
+			assert_eq!(pair.circuit().0, first);
+			pair.run(5_000);
+			assert_eq!(pair.circuit().0 != first, renewed, "{lifetime} s");
 		}
 	}
 }

@@ -8,7 +8,7 @@ use super::{
 	Agent,
 };
 use crate::{
-	circuit::{Phase, Source, IDLE_LIFE, OFFER_LIFETIME, UNBOUND_LIFE},
+	circuit::{Phase, Source, IDLE_LIFE, UNBOUND_LIFE},
 	time::Instant,
 };
 
@@ -24,8 +24,6 @@ const LAST_RECEIPTS: Duration = Duration::from_secs(5);
 const SWEEP: Duration = Duration::from_secs(1);
 /// How often a circuit that has something to say is looked at.
 const TICK: Duration = Duration::from_millis(100);
-/// A circuit is replaced when nine tenths of its offers' lifetime are over.
-const RENEW_AFTER: Duration = Duration::from_secs(OFFER_LIFETIME as u64 * 9 / 10);
 /// How often it is looked whether a receipt has to be sent again.
 const RESEND_TICK: Duration = Duration::from_millis(30);
 /// No progress for so long, or four round trips if that is longer, and the circuit is replaced (M6).
@@ -92,8 +90,7 @@ impl Agent {
 			let Some(source) = self.sources.get(&id) else { continue };
 			let waited = now.since(source.sent_at) >= SETUP_RETRY;
 			let young = now.since(source.since) < SETUP_TIMEOUT;
-			// Routers count from the set-up, too: the circuit is replaced before they forget it.
-			let old = now.since(source.since) >= RENEW_AFTER;
+			let old = now.since(source.since) >= source.renew_after();
 			let claims = if source.claim_under_way() { CLAIM_LATENCY * 3 } else { Duration::ZERO };
 			let patience = PATIENCE.max(source.rtt * 4).max(claims);
 			if source.phase == Phase::Live && (old || source.is_worn()) {

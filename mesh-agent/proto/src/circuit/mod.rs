@@ -48,6 +48,8 @@ pub const UNBOUND_LIFE: Duration = Duration::from_secs(10);
 pub const IDLE_LIFE: Duration = Duration::from_secs(120);
 /// The lifetime that offers give, in seconds.
 pub const OFFER_LIFETIME: u32 = 3600;
+/// The shortest lifetime that a source accepts: below that it would do nothing but set up circuits.
+pub const LEAST_LIFETIME: u32 = 60;
 /// Sequence numbers after which a circuit is replaced (T6).
 pub const CIRCUIT_PACKETS: u64 = 1 << 40;
 
