@@ -44,6 +44,11 @@ demo: build ## Run a network here: real traffic for real money, ending with the 
 paid-goodput: build ## Compare paid circuits with free ones in virtual time, in every promised scenario, and print the table
 	@"$(CARGO_TARGET_DIR)/debug/towpath-sim" paid-goodput
 
+.PHONY: failover
+failover: build ## Time without traffic when a link falls silent, beside babeld and yggdrasil (root; FAILOVER_ARGS="--runs 5")
+	@scripts/bootstrap --peers
+	@$(toolchain); cargo test --quiet --locked --workspace --bench failover -- $(FAILOVER_ARGS)
+
 .PHONY: check-benchmarks
 check-benchmarks: bootstrap ## Run every benchmark of the pallets once, as a test (builds FRAME a second time)
 	@$(toolchain); CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)/benchmarks" cargo test --locked --features runtime-benchmarks \

@@ -90,6 +90,7 @@ pub fn status(shared: &Shared) -> Value {
 		"links": status.links.iter().map(|link| json!({
 			"peer": link.peer.to_string(),
 			"endpoint": link.endpoint.to_string(),
+			"trusted": link.trusted,
 			"rtt_ms": link.rtt.map(|rtt| rtt.as_micros() as f64 / 1000.0),
 			"loss_percent": f64::from(link.loss) / 100.0,
 		})).collect::<Vec<_>>(),

@@ -21,7 +21,8 @@ const LOG_LINES: usize = 25;
 pub struct Lab {
 	folder: TempDir,
 	namespaces: Vec<String>,
-	devices: Vec<(String, String)>,
+	/// Both ends of every cable: namespace and device.
+	pub devices: Vec<(String, String)>,
 	children: Vec<(String, Child)>,
 }
 
@@ -59,7 +60,8 @@ fn sweep() {
 	}
 }
 
-fn full(name: &str) -> String {
+/// A namespace's name on this machine.
+pub fn full(name: &str) -> String {
 	format!("{PREFIX}{}-{name}", std::process::id())
 }
 

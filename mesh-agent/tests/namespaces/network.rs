@@ -85,9 +85,15 @@ fn node_id(index: usize) -> NodeId {
 impl Network {
 	/// Lays the cables and counts what crosses them; nothing runs yet.
 	pub fn plan() -> Result<Self> {
-		let mut lab = Lab::new(&["household", "r1", "r2", "r3", "r4", "origin", NODES])?;
+		Self::plan_with(&[], |lab, a, b| lab.link(a, b))
+	}
+
+	/// The same with more namespaces, and the mesh's cables laid in another way.
+	pub fn plan_with(more: &[&str], lay: impl Fn(&mut Lab, (&str, &str), (&str, &str)) -> Result<()>) -> Result<Self> {
+		let names = ["household", "r1", "r2", "r3", "r4", "origin", NODES];
+		let mut lab = Lab::new(&[&names, more].concat())?;
 		for (a, b, octet) in CABLES {
-			lab.link((a, &format!("10.1.{octet}.1/30")), (b, &format!("10.1.{octet}.2/30")))?;
+			lay(&mut lab, (a, &format!("10.1.{octet}.1/30")), (b, &format!("10.1.{octet}.2/30")))?;
 		}
 		for (index, agent) in AGENTS.iter().enumerate() {
 			lab.link((NODES, &format!("198.18.{index}.1/30")), (agent, &format!("198.18.{index}.2/30")))?;
