@@ -4,7 +4,7 @@ use std::{
 	net::{TcpListener, UdpSocket},
 	os::unix::fs::OpenOptionsExt,
 	path::{Path, PathBuf},
-	time::Duration,
+	time::{Duration, Instant},
 };
 
 use anyhow::{bail, Context, Result};
@@ -28,6 +28,8 @@ const BOOT_PEER: &str = "12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp";
 /// Where the origin listens, and the only address that it serves.
 const ORIGIN: &str = "127.0.0.5";
 const EXIT: &str = "127.0.0.4";
+/// A node on a slow or busy machine takes so long to compile its runtime and open its database.
+const NODE_START: Duration = Duration::from_secs(180);
 
 /// One router: its node, its agent and where they are.
 pub struct Router {
@@ -178,8 +180,9 @@ impl Network {
 	/// A connection to a router's node, as soon as it answers.
 	pub async fn client(&self, index: usize) -> Result<Client> {
 		let (router, url) = (&self.routers[index], self.rpc_url(index));
+		let end = Instant::now() + NODE_START;
 		let mut failure = None;
-		for _ in 0..240 {
+		while Instant::now() < end {
 			match Client::connect(&url).await {
 				Ok(client) => return Ok(client),
 				Err(error) => failure = Some(error),
@@ -187,7 +190,8 @@ impl Network {
 			tokio::time::sleep(Duration::from_millis(250)).await;
 		}
 		let why = failure.map_or(String::new(), |error| format!("{error:#}"));
-		bail!("{} does not answer: {why}\n{}", router.node.name, router.node.log_tail())
+		let (name, tail) = (&router.node.name, router.node.log_tail());
+		bail!("{name} does not answer within {NODE_START:?}: {why}\nIts log ends with:\n{tail}")
 	}
 
 	/// Starts the household, which pays from this channel.

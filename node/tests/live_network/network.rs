@@ -68,7 +68,7 @@ impl Network {
 
 	/// A connection to one validator, as soon as it answers.
 	pub async fn connect(&self, index: usize) -> Result<Chain> {
-		let deadline = Instant::now() + Duration::from_secs(60);
+		let deadline = Instant::now() + Duration::from_secs(180);
 		loop {
 			match Chain::connect(&self.url(index)).await {
 				Ok(chain) => return Ok(chain),
