@@ -43,8 +43,11 @@ fn check_rules(config: &RuntimeGenesisConfig) -> Result<(), String> {
 	}
 	let rule = &config.validator_election.rule;
 	require(
-		1 <= rule.floor && rule.floor <= rule.cap,
-		&format!("validatorElection.rule: floor at least 1 and at most cap; found {} and {}", rule.floor, rule.cap),
+		1 <= rule.floor && rule.floor <= rule.cap && rule.newcomers >= 1,
+		&format!(
+			"validatorElection.rule: floor at least 1 and at most cap, newcomers at least 1; found {}, {} and {}",
+			rule.floor, rule.cap, rule.newcomers
+		),
 	)
 }
 

@@ -21,6 +21,8 @@ pub struct Settings {
 	pub era_sessions: u32,
 	/// Eras for which a validator's bond stays after it left.
 	pub unbonding_eras: u32,
+	/// Eras between the report of an offence and its cost: the time to cancel it.
+	pub slash_defer_eras: u32,
 	/// Blocks for which a router's record and bond stay after it left.
 	pub leave_blocks: u32,
 	/// Blocks between two updates of a router's profile.
@@ -44,6 +46,7 @@ impl Default for Settings {
 			epoch_slots: 600,
 			era_sessions: 24,
 			unbonding_eras: 28,
+			slash_defer_eras: 7,
 			leave_blocks: 30 * DAY,
 			update_blocks: 600,
 			vouch_blocks: 90 * DAY,
@@ -147,6 +150,8 @@ periods! {
 	EraSessions: u32 = |s| s.era_sessions;
 	/// Eras for which a validator's bond stays.
 	UnbondingEras: u32 = |s| s.unbonding_eras;
+	/// Eras between an offence's report and its cost.
+	SlashDeferEras: u32 = |s| s.slash_defer_eras;
 	/// Blocks for which a leaving router's record stays.
 	LeaveBlocks: u32 = |s| s.leave_blocks;
 	/// Blocks between two profile updates.

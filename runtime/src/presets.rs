@@ -92,6 +92,7 @@ fn quick_periods() -> Settings {
 		epoch_slots: 10,
 		era_sessions: 2,
 		unbonding_eras: 2,
+		slash_defer_eras: 1,
 		leave_blocks: 200,
 		update_blocks: 5,
 		vouch_blocks: 100,
@@ -147,7 +148,13 @@ fn network(count: usize) -> Value {
 			routers: routers.iter().map(|(node, _)| *node).collect::<Vec<_>>(),
 		},
 		validator_election: ValidatorElectionConfig {
-			rule: ElectionRule { floor: count.min(3) as u32, cap: 16, min_bond: 1_000 * UNIT },
+			rule: ElectionRule {
+				floor: count.min(3) as u32,
+				cap: 16,
+				min_bond: 1_000 * UNIT,
+				newcomers: 4,
+				slash: Perbill::from_percent(5),
+			},
 			validators: routers
 				.iter()
 				.map(|(node, operator)| GenesisValidator {

@@ -94,6 +94,10 @@ const HANDLERS = {
 		book.account(operator).earned += sum([subsidy, validatorPay]);
 		book.total.minted += sum([subsidy, validatorPay]);
 	},
+	'validatorElection.Slashed'(book, { operator, amount }) {
+		book.account(operator).moved -= BigInt(amount);
+		book.total.burned += BigInt(amount);
+	},
 };
 
 export class Book {
@@ -101,7 +105,7 @@ export class Book {
 	authored = new Map(); // account -> blocks
 	channels = new Map(); // id -> channel
 	minted = new Map(); // node -> subsidy and validator pay
-	total = { minted: 0n, burned: 0n }; // as rewards tells it
+	total = { minted: 0n, burned: 0n }; // as rewards tells it, and slashing
 	issuance = { minted: 0n, burned: 0n }; // as balances tells it
 	problems = [];
 

@@ -57,6 +57,17 @@ test('a transfer counts if its sender signed it, and is named if not', () => {
 	assert.match(audit([...story, [transfer, 'alice']], { ...now, accounts: moved }).problems[0], /not signed by the sender/);
 });
 
+test('a slashed bond is burned, and an account that lost it otherwise is named', () => {
+	const slash = [
+		event('balances.BurnedHeld', { reason: { validatorElection: 'ValidatorBond' }, who: 'alice', amount: 100 }),
+		event('validatorElection.Slashed', { operator: 'alice', session: 3, amount: 100 }),
+	];
+	const poorer = accounts({ alice: [9907n, 900n], eve: [3995n, 5000n], pot: [1055n, 0n] });
+	const state = { ...now, issuance: 20857n, accounts: poorer };
+	assert.deepEqual(audit([...story, ...slash], state).problems, []);
+	assert.notDeepEqual(audit([...story, slash[0]], state).problems, []);
+});
+
 test('a sponsor pays first, then the payer, and what is forfeited is burned', () => {
 	const opened = { channel: 0, payer: 'eve', sponsor: 'bob', deposit: 600, reserve: 1000 };
 	const book = new Book('pot');

@@ -14,7 +14,7 @@ use crate::{
 };
 
 impl<T: Config> Pallet<T> {
-	/// Checks M1 to M4. M5 needs a chain without slashing: see [`Self::issuance_holds`].
+	/// Checks M1 to M4. M5 needs a chain whose root mints nothing by itself: see [`Self::issuance_holds`].
 	pub fn do_try_state() -> Result<(), TryRuntimeError> {
 		let mut money = BTreeMap::<T::AccountId, Amount>::new();
 		let mut storage = BTreeMap::<T::AccountId, Amount>::new();
@@ -63,7 +63,7 @@ impl<T: Config> Pallet<T> {
 		Ok(())
 	}
 
-	/// M5, where nothing has been slashed.
+	/// M5, where root has made no money by itself.
 	pub fn issuance_holds() -> bool {
 		let expected = GenesisIssuance::<T>::get()
 			.checked_add(Minted::<T>::get())

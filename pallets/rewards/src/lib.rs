@@ -10,7 +10,7 @@
 //! - M2 every channel and slot keeps S1 to S5, and a channel's sums are the sums over its slots;
 //! - M3 every channel id is below `NextChannelId`;
 //! - M4 an era's shares add up to at most its total, and total ≤ θ × what claims burned in it;
-//! - M5 issuance = issuance at genesis + `Minted` − `Burned`, where slashing is the only other burner.
+//! - M5 issuance = issuance at genesis + `Minted` − `Burned`, slashed bonds included.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 
@@ -146,7 +146,7 @@ pub mod pallet {
 	#[pallet::storage]
 	pub type Minted<T: Config> = StorageValue<_, Amount, ValueQuery>;
 
-	/// All that this pallet ever burned.
+	/// All that was ever burned: by this pallet, and by slashing.
 	#[pallet::storage]
 	pub type Burned<T: Config> = StorageValue<_, Amount, ValueQuery>;
 

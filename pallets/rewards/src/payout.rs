@@ -10,8 +10,8 @@ use pallet_node_identity::Registry;
 use towpath_primitives::{Amount, NodeId};
 
 use crate::{
-	subsidy, Channel, Config, CurrentEra, CurrentPolicy, EraRewards, EraTotals, Error, Event, Minted, OldestEra,
-	Pallet, SubsidyShares, ValidatorPay, ValidatorRecord, PAYOUT_ERAS,
+	subsidy, Burned, Channel, Config, CurrentEra, CurrentPolicy, EraRewards, EraTotals, Error, Event, Minted,
+	OldestEra, Pallet, SubsidyShares, ValidatorPay, ValidatorRecord, PAYOUT_ERAS,
 };
 
 /// Entries of an old era that one block removes at most.
@@ -98,5 +98,9 @@ impl<T: Config> EraRewards for Pallet<T> {
 
 	fn current_era() -> u32 {
 		CurrentEra::<T>::get()
+	}
+
+	fn note_slashed(amount: Amount) {
+		Burned::<T>::mutate(|burned| *burned = burned.saturating_add(amount));
 	}
 }

@@ -158,4 +158,6 @@ pub trait EraRewards {
 	fn end_era(validators: Vec<ValidatorRecord>, expected: u32);
 	/// The running era.
 	fn current_era() -> u32;
+	/// So much of a validator's bond was burned.
+	fn note_slashed(amount: Amount);
 }

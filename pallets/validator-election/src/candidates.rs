@@ -30,7 +30,7 @@ impl<T: Config> Pallet<T> {
 		let count = CandidateCount::<T>::get();
 		ensure!(count < T::MaxCandidates::get(), Error::<T>::TooManyCandidates);
 		T::Fungible::hold(&HoldReason::ValidatorBond.into(), operator, bond)?;
-		Candidates::<T>::insert(operator, Candidate { node, bond, barred: false });
+		Candidates::<T>::insert(operator, Candidate { node, bond, barred: false, idle: false });
 		CandidateCount::<T>::put(count.saturating_add(1));
 		Ok(())
 	}
@@ -54,9 +54,19 @@ impl<T: Config> Pallet<T> {
 		Ok(())
 	}
 
+	pub(crate) fn do_resume(operator: T::AccountId) -> DispatchResult {
+		let mut candidate = Candidates::<T>::get(&operator).ok_or(Error::<T>::NotCandidate)?;
+		ensure!(candidate.idle, Error::<T>::NotIdle);
+		candidate.idle = false;
+		Candidates::<T>::insert(&operator, candidate);
+		Self::deposit_event(Event::Resumed { operator });
+		Ok(())
+	}
+
 	pub(crate) fn do_withdraw(operator: T::AccountId) -> DispatchResult {
 		let (amount, from) = Unbonding::<T>::get(&operator).ok_or(Error::<T>::NothingToWithdraw)?;
 		ensure!(T::Rewards::current_era() >= from, Error::<T>::StillUnbonding);
+		ensure!(!Self::has_pending_slash(&operator), Error::<T>::SlashPending);
 		T::Fungible::release(&HoldReason::ValidatorBond.into(), &operator, amount, Precision::Exact)?;
 		Unbonding::<T>::remove(&operator);
 		Self::deposit_event(Event::BondWithdrawn { operator, amount });

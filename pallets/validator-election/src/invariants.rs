@@ -8,10 +8,12 @@ use frame_support::{
 use sp_runtime::TryRuntimeError;
 use towpath_primitives::Amount;
 
-use crate::{ActiveSet, Authored, CandidateCount, Candidates, Config, HoldReason, Pallet, Unbonding};
+use pallet_rewards::EraRewards;
+
+use crate::{ActiveSet, Authored, CandidateCount, Candidates, Config, HoldReason, Pallet, PendingSlashes, Unbonding};
 
 impl<T: Config> Pallet<T> {
-	/// Checks V1 to V4; see the crate's documentation.
+	/// Checks V1 to V5; see the crate's documentation.
 	pub fn do_try_state() -> Result<(), TryRuntimeError> {
 		let mut held = BTreeMap::<T::AccountId, Amount>::new();
 		let mut count = 0u32;
@@ -32,6 +34,16 @@ impl<T: Config> Pallet<T> {
 		let members: BTreeSet<_> = set.iter().map(|validator| validator.operator.clone()).collect();
 		ensure!(members.len() == set.len(), "V2: a validator is named twice");
 		ensure!(Authored::<T>::iter_keys().all(|author| members.contains(&author)), "V3: blocks of somebody else");
+
+		let era = T::Rewards::current_era();
+		let mut offences = BTreeSet::new();
+		for slash in PendingSlashes::<T>::get() {
+			let has_bond =
+				Candidates::<T>::contains_key(&slash.operator) || Unbonding::<T>::contains_key(&slash.operator);
+			ensure!(has_bond, "V5: a bond left before it was slashed");
+			ensure!(slash.amount > 0 && (slash.due > era || T::SlashDeferEras::get() == 0), "V5: a slash is overdue");
+			ensure!(offences.insert((slash.operator, slash.session)), "V5: an offence costs twice");
+		}
 		Ok(())
 	}
 }

@@ -1,17 +1,27 @@
 //! Elects the validators from routers that are bonded, willing and in good standing: stake secures, relaying qualifies.
 //!
 //! An era is a fixed number of sessions. One session before an era starts, the candidates with the highest bonds are chosen,
-//! up to a cap; if fewer than the floor qualify, the previous set stays, so a network never elects itself to death. The set
-//! that served, and the blocks that each member authored, go to `rewards` when the era ends.
+//! up to a cap, and no more newcomers at once than the rule lets in; if fewer than the floor qualify, the previous set stays,
+//! so a network never elects itself to death. The set that served, and the blocks that each member authored, go to `rewards`
+//! when the era ends.
 //!
 //! A proved equivocation disables the offender for as long as it is in the set, bars its candidacy until governance pardons
-//! it or it is declared anew, and is recorded.
+//! it or it is declared anew, and is recorded. Some eras later it costs a part of the bond, which is burned; until then
+//! governance can cancel that, and the bond cannot leave. Who authored nothing in an era is not elected again before it says
+//! that it is back, unless many were away together: then the network was cut, and nobody is to blame.
+//!
+//! ```text
+//! (none) ──declare──> candidate ──elected──> validator ──not elected──> candidate ──leave──> unbonding ──withdraw──> (none)
+//!                     candidate ──authored nothing──> idle ──resume──> candidate
+//!                     candidate ──offence──> barred ──pardon──> candidate
+//! ```
 //!
 //! Invariants (`do_try_state`):
 //! - V1 every bond of a candidate, and every unbonding one, is held, and nothing else is;
 //! - V2 the active set names nobody twice, and a set is never elected larger than the cap or smaller than the floor;
 //! - V3 blocks are counted for members of the active set only;
-//! - V4 `CandidateCount` is the number of candidates, at most `MaxCandidates`.
+//! - V4 `CandidateCount` is the number of candidates, at most `MaxCandidates`;
+//! - V5 who is to be slashed has a bond here still, one entry per offence, and nothing that is due is left.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 
@@ -21,6 +31,7 @@ mod candidates;
 mod invariants;
 mod offences;
 mod sessions;
+mod slashing;
 mod types;
 pub mod weights;
 
@@ -30,7 +41,7 @@ mod mock;
 mod tests;
 
 pub use pallet::*;
-pub use types::{ActiveValidator, Candidate, ElectionRule, GenesisValidator, OffenceRecord, ValidatorOf};
+pub use types::{ActiveValidator, Candidate, ElectionRule, GenesisValidator, OffenceRecord, PendingSlash, ValidatorOf};
 pub use weights::WeightInfo;
 
 #[frame_support::pallet]
@@ -46,6 +57,10 @@ pub mod pallet {
 	use towpath_primitives::{Amount, NodeId};
 
 	const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
+
+	/// Offences that will cost something.
+	pub type PendingSlashesOf<T> =
+		BoundedVec<PendingSlash<<T as frame_system::Config>::AccountId>, <T as Config>::MaxPendingSlashes>;
 
 	/// The active set.
 	pub type ActiveSetOf<T> =
@@ -73,12 +88,16 @@ pub mod pallet {
 		type Rewards: pallet_rewards::EraRewards;
 		/// Changes the rule of elections, and lets an offender be a candidate again.
 		type GovernanceOrigin: EnsureOrigin<Self::RuntimeOrigin>;
+		/// Cancels a slash before it is due.
+		type CancelOrigin: EnsureOrigin<Self::RuntimeOrigin>;
 		/// Sessions in an era; fixed at genesis.
 		type SessionsPerEra: Get<SessionIndex>;
 		/// Slots in a session; fixed at genesis.
 		type SlotsPerSession: Get<u64>;
 		/// Eras between giving up a bond and getting it back. Longer than an offence can go unreported.
 		type UnbondingEras: Get<u32>;
+		/// Eras between an offence's report and its cost.
+		type SlashDeferEras: Get<u32>;
 		/// Most candidates.
 		#[pallet::constant]
 		type MaxCandidates: Get<u32>;
@@ -88,6 +107,9 @@ pub mod pallet {
 		/// Most offences that are kept for one operator.
 		#[pallet::constant]
 		type MaxOffences: Get<u32>;
+		/// Most slashes that wait. What does not fit is taken at once.
+		#[pallet::constant]
+		type MaxPendingSlashes: Get<u32>;
 		type WeightInfo: WeightInfo;
 	}
 
@@ -130,6 +152,10 @@ pub mod pallet {
 	#[pallet::storage]
 	pub type Offences<T: Config> =
 		StorageMap<_, Blake2_128Concat, T::AccountId, BoundedVec<OffenceRecord, T::MaxOffences>, ValueQuery>;
+
+	/// What offences will cost, in the order in which it is due.
+	#[pallet::storage]
+	pub type PendingSlashes<T: Config> = StorageValue<_, PendingSlashesOf<T>, ValueQuery>;
 
 	#[pallet::genesis_config]
 	#[derive(frame_support::DefaultNoBound)]
@@ -174,6 +200,18 @@ pub mod pallet {
 		Offended { operator: T::AccountId, session: SessionIndex, fraction: sp_runtime::Perbill },
 		/// Governance lets an offender be elected again.
 		Pardoned { operator: T::AccountId },
+		/// An offence will cost so much of the bond when this era begins, unless governance cancels it.
+		SlashDeferred { operator: T::AccountId, session: SessionIndex, amount: Amount, due: u32 },
+		/// An offence has cost so much of the bond. It was burned.
+		Slashed { operator: T::AccountId, session: SessionIndex, amount: Amount },
+		/// Governance cancelled a slash.
+		SlashCancelled { operator: T::AccountId, session: SessionIndex, amount: Amount },
+		/// A validator authored nothing in this era, and is not elected again before it resumes.
+		WentIdle { operator: T::AccountId, era: u32 },
+		/// So many of the set authored nothing in this era that the network must have been cut: nobody is to blame.
+		AbsentTogether { era: u32, absent: u32, of: u32 },
+		/// A candidate is back.
+		Resumed { operator: T::AccountId },
 		/// The rule changed.
 		RuleChanged { rule: ElectionRule },
 	}
@@ -200,8 +238,14 @@ pub mod pallet {
 		StillUnbonding,
 		/// There is no bond to withdraw.
 		NothingToWithdraw,
-		/// The floor must be at least one, and not above the cap; the cap not above `MaxValidators`.
+		/// The floor must be at least one, and not above the cap; the cap not above `MaxValidators`; newcomers at least one.
 		UnsoundRule,
+		/// An offence has not been paid for yet: wait until it is due, or has been cancelled.
+		SlashPending,
+		/// There is no such slash, or it has been taken already.
+		NoSuchSlash,
+		/// This candidate is not idle.
+		NotIdle,
 	}
 
 	#[pallet::hooks]
@@ -264,11 +308,28 @@ pub mod pallet {
 		#[pallet::weight(<T as Config>::WeightInfo::set_rule())]
 		pub fn set_rule(origin: OriginFor<T>, rule: ElectionRule) -> DispatchResult {
 			T::GovernanceOrigin::ensure_origin(origin)?;
-			let sound = 1 <= rule.floor && rule.floor <= rule.cap && rule.cap <= T::MaxValidators::get();
+			let sound =
+				1 <= rule.floor && rule.floor <= rule.cap && rule.cap <= T::MaxValidators::get() && rule.newcomers >= 1;
 			ensure!(sound, Error::<T>::UnsoundRule);
 			CurrentRule::<T>::put(rule);
 			Self::deposit_event(Event::RuleChanged { rule });
 			Ok(())
+		}
+
+		/// Says that the caller's router is back after it authored nothing in an era. It can be elected again.
+		#[pallet::call_index(6)]
+		#[pallet::weight(<T as Config>::WeightInfo::resume())]
+		pub fn resume(origin: OriginFor<T>) -> DispatchResult {
+			let operator = ensure_signed(origin)?;
+			Self::do_resume(operator)
+		}
+
+		/// Cancels what an offence in this session would cost, before it is due.
+		#[pallet::call_index(7)]
+		#[pallet::weight(<T as Config>::WeightInfo::cancel_slash())]
+		pub fn cancel_slash(origin: OriginFor<T>, operator: T::AccountId, session: SessionIndex) -> DispatchResult {
+			T::CancelOrigin::ensure_origin(origin)?;
+			Self::do_cancel_slash(operator, session)
 		}
 	}
 }

@@ -61,7 +61,14 @@ pub const MIN_BOND: Amount = 500_000;
 pub const FULL_PAY: Amount = 10_000;
 pub const FLOOR: u32 = 2;
 pub const CAP: u32 = 4;
-pub const RULE: ElectionRule = ElectionRule { floor: FLOOR, cap: CAP, min_bond: MIN_BOND };
+pub const RULE: ElectionRule =
+	ElectionRule { floor: FLOOR, cap: CAP, min_bond: MIN_BOND, newcomers: MAX_VALIDATORS, slash: SLASH };
+
+/// The least that an offence costs.
+pub const SLASH: Perbill = Perbill::from_percent(5);
+/// Eras until then.
+pub const DEFER: u32 = 2;
+pub const MAX_PENDING: u32 = 4;
 
 pub const SLOTS: u64 = 10;
 pub const SESSIONS: u32 = 3;
@@ -154,6 +161,9 @@ impl crate::Config for Test {
 	type Standing = BandwidthAttestations;
 	type Rewards = Rewards;
 	type GovernanceOrigin = EnsureRoot<AccountId>;
+	type CancelOrigin = EnsureRoot<AccountId>;
+	type SlashDeferEras = ConstU32<DEFER>;
+	type MaxPendingSlashes = ConstU32<MAX_PENDING>;
 	type SessionsPerEra = SessionsPerEra;
 	type SlotsPerSession = ConstU64<SLOTS>;
 	type UnbondingEras = ConstU32<UNBONDING>;

@@ -1,4 +1,4 @@
-//! Proved equivocations: the offender stops authoring and voting, cannot be elected again, and is on record.
+//! Proved equivocations: the offender stops authoring and voting, cannot be elected again, is on record, and will pay.
 
 use frame_support::{pallet_prelude::Weight, traits::Get};
 use pallet_session::historical::IdentificationTuple;
@@ -12,7 +12,8 @@ use crate::{ActiveSet, ActiveValidator, Candidates, Config, Event, OffenceRecord
 
 impl<T> OnOffenceHandler<T::AccountId, IdentificationTuple<T>, Weight> for Pallet<T>
 where
-	T: Config + pallet_session::historical::Config,
+	T: Config
+		+ pallet_session::historical::Config<FullIdentification = ActiveValidator<<T as frame_system::Config>::AccountId>>,
 {
 	fn on_offence(
 		offenders: &[OffenceDetails<T::AccountId, IdentificationTuple<T>>],
@@ -20,12 +21,16 @@ where
 		session: SessionIndex,
 	) -> Weight {
 		for (details, fraction) in offenders.iter().zip(fractions) {
-			let operator = details.offender.0.clone();
+			let (operator, ActiveValidator { bond, .. }) = details.offender.clone();
 			let record = OffenceRecord { session, fraction: *fraction };
-			let new = Offences::<T>::mutate(&operator, |offences| {
-				let known = offences.iter().any(|offence| offence.session == session);
+			let (known, new) = Offences::<T>::mutate(&operator, |offences| {
+				let known = offences.iter_mut().find(|offence| offence.session == session);
+				if let Some(known) = known {
+					known.fraction = known.fraction.max(*fraction);
+					return (true, false);
+				}
 				// A full list keeps its oldest entries: they bar the operator already.
-				!known && offences.try_push(record).is_ok()
+				(false, offences.try_push(record).is_ok())
 			});
 			Candidates::<T>::mutate(&operator, |candidate| {
 				if let Some(candidate) = candidate {
@@ -33,11 +38,15 @@ where
 				}
 			});
 			pallet_session::Pallet::<T>::report_offence(operator.clone(), OffenceSeverity(*fraction));
+			if known {
+				Self::raise_slash(&operator, session, bond, *fraction);
+			}
 			if new {
+				Self::defer_slash(&operator, session, bond, *fraction);
 				Self::deposit_event(Event::Offended { operator, session, fraction: *fraction });
 			}
 		}
-		T::DbWeight::get().reads_writes(4, 4).saturating_mul(offenders.len() as u64)
+		T::DbWeight::get().reads_writes(8, 6).saturating_mul(offenders.len() as u64)
 	}
 }
 

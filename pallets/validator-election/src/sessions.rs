@@ -1,6 +1,6 @@
 //! Sessions into eras: when to elect, when an era ends, who authored how much.
 
-use alloc::vec::Vec;
+use alloc::{collections::BTreeSet, vec::Vec};
 use frame_support::traits::Get;
 use pallet_bandwidth_attestations::Standing;
 use pallet_node_identity::Registry;
@@ -9,9 +9,14 @@ use sp_staking::SessionIndex;
 use towpath_primitives::RouterStatus;
 
 use crate::{
-	ActiveSet, ActiveSetOf, ActiveValidator, Authored, Candidates, Config, CurrentRule, ElectedSet, Event, Pallet,
-	Unbonding,
+	ActiveSet, ActiveSetOf, ActiveValidator, Authored, Candidates, Config, CurrentRule, ElectedSet, Event, Offences,
+	Pallet, Unbonding,
 };
+
+/// Who should have authored fewer blocks than this is not said to have been away: nobody's luck is that bad (e^-16).
+const TELLING_BLOCKS: u32 = 16;
+/// More of the set than this, and more than one, are not away each for a reason of its own.
+const CORRELATED: sp_runtime::Perbill = sp_runtime::Perbill::from_percent(10);
 
 impl<T: Config> Pallet<T> {
 	fn starts_era(session: SessionIndex) -> bool {
@@ -26,6 +31,7 @@ impl<T: Config> Pallet<T> {
 		let mut qualified: Vec<_> = Candidates::<T>::iter()
 			.filter(|(operator, candidate)| {
 				!candidate.barred
+					&& !candidate.idle
 					&& candidate.bond >= min_bond
 					&& T::Registry::router(&candidate.node)
 						.is_some_and(|(owner, status)| owner == *operator && status == RouterStatus::Active)
@@ -41,19 +47,65 @@ impl<T: Config> Pallet<T> {
 	/// Chooses the set of the era that `session` starts, or keeps the one there is.
 	fn elect(session: SessionIndex) -> Option<ActiveSetOf<T>> {
 		let rule = CurrentRule::<T>::get();
-		let mut qualified = Self::qualified();
+		let qualified = Self::qualified();
 		let (count, places) = (qualified.len() as u32, rule.cap.min(T::MaxValidators::get()));
 		// The rule of genesis is whatever the chain spec says: it may have no places, or fewer than the floor.
 		if count.min(places) < rule.floor.max(1) {
 			Self::deposit_event(Event::SetKept { session, qualified: count });
 			return None;
 		}
-		qualified.truncate(places as usize);
-		let set = ActiveSetOf::<T>::truncate_from(qualified);
+		let set = ActiveSetOf::<T>::truncate_from(Self::with_few_newcomers(qualified, places as usize, rule));
 		let nodes = set.iter().map(|validator| validator.node).collect();
 		Self::deposit_event(Event::Elected { session, nodes });
 		ElectedSet::<T>::put(&set);
 		Some(set)
+	}
+
+	/// The best for these places, but only so many who are not in the set that serves now: a set that changes as a whole is
+	/// one that somebody bought.
+	fn with_few_newcomers(
+		mut qualified: Vec<ActiveValidator<T::AccountId>>,
+		places: usize,
+		rule: crate::ElectionRule,
+	) -> Vec<ActiveValidator<T::AccountId>> {
+		let serving: BTreeSet<_> = ActiveSet::<T>::get().into_iter().map(|validator| validator.operator).collect();
+		if !serving.is_empty() {
+			let staying = qualified.iter().filter(|validator| serving.contains(&validator.operator)).count();
+			let mut left = (rule.newcomers as usize).max((rule.floor as usize).saturating_sub(staying));
+			qualified.retain(|validator| {
+				let fits = serving.contains(&validator.operator) || left > 0;
+				left = left.saturating_sub(usize::from(!serving.contains(&validator.operator)));
+				fits
+			});
+		}
+		qualified.truncate(places);
+		qualified
+	}
+
+	/// Who authored nothing is not elected again before it says that it is back. Many at once are not to blame.
+	fn note_absence(set: &ActiveSetOf<T>, expected: u32) {
+		if expected < TELLING_BLOCKS {
+			return;
+		}
+		let is_absent = |validator: &&ActiveValidator<T::AccountId>| {
+			// Who is disabled for an offence must not author.
+			!Authored::<T>::contains_key(&validator.operator) && !Offences::<T>::contains_key(&validator.operator)
+		};
+		let absent: Vec<_> = set.iter().filter(is_absent).map(|validator| validator.operator.clone()).collect();
+		let (era, count, of) = (T::Rewards::current_era(), absent.len() as u32, set.len() as u32);
+		if count > CORRELATED.mul_floor(of).max(1) {
+			Self::deposit_event(Event::AbsentTogether { era, absent: count, of });
+			return;
+		}
+		for operator in absent {
+			let known = Candidates::<T>::mutate(&operator, |candidate| match candidate {
+				Some(candidate) => !core::mem::replace(&mut candidate.idle, true),
+				None => false,
+			});
+			if known {
+				Self::deposit_event(Event::WentIdle { operator, era });
+			}
+		}
 	}
 
 	/// Closes the running era's books and starts the next with the elected set.
@@ -61,7 +113,8 @@ impl<T: Config> Pallet<T> {
 		let set = ActiveSet::<T>::get();
 		let slots = u64::from(T::SessionsPerEra::get()).saturating_mul(T::SlotsPerSession::get());
 		// Rounded up: a share of the slots that is not whole must not make a validator's pay larger.
-		let expected = slots.div_ceil((set.len() as u64).max(1));
+		let expected = u32::try_from(slots.div_ceil((set.len() as u64).max(1))).unwrap_or(u32::MAX);
+		Self::note_absence(&set, expected);
 		let records = set
 			.into_iter()
 			.map(|ActiveValidator { operator, node, bond }| ValidatorRecord {
@@ -70,10 +123,11 @@ impl<T: Config> Pallet<T> {
 				authored: Authored::<T>::take(operator),
 			})
 			.collect();
-		T::Rewards::end_era(records, u32::try_from(expected).unwrap_or(u32::MAX));
+		T::Rewards::end_era(records, expected);
 		if let Some(elected) = ElectedSet::<T>::take() {
 			ActiveSet::<T>::put(elected);
 		}
+		Self::take_due_slashes();
 		Self::postpone_withdrawals();
 	}
 

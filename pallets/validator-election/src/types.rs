@@ -17,6 +17,8 @@ pub struct Candidate {
 	pub bond: Amount,
 	/// Not to be elected, because of a proved offence.
 	pub barred: bool,
+	/// Not to be elected until it says that it is back, because it authored nothing.
+	pub idle: bool,
 }
 
 /// One who validates. Also the identification under which offences are reported.
@@ -65,6 +67,10 @@ pub struct ElectionRule {
 	pub cap: u32,
 	/// The least bond.
 	pub min_bond: Amount,
+	/// Most validators of a set who were not in the one before, unless the floor needs more.
+	pub newcomers: u32,
+	/// The least share of the bond that an equivocation costs. Many at once cost more.
+	pub slash: Perbill,
 }
 
 /// A proved offence.
@@ -74,6 +80,19 @@ pub struct OffenceRecord {
 	pub session: SessionIndex,
 	/// The share of the bond that it is worth.
 	pub fraction: Perbill,
+}
+
+/// What an offence will cost.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+pub struct PendingSlash<AccountId> {
+	/// Whom.
+	pub operator: AccountId,
+	/// The session of the offence.
+	pub session: SessionIndex,
+	/// How much, if that much of the bond is there.
+	pub amount: Amount,
+	/// It is taken when this era begins, unless governance cancels it before.
+	pub due: u32,
 }
 
 /// Finds a validator of the running or the coming era by its account: what `historical` stores with each session.

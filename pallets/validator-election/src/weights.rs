@@ -11,6 +11,8 @@ pub trait WeightInfo {
 	fn withdraw() -> Weight;
 	fn pardon() -> Weight;
 	fn set_rule() -> Weight;
+	fn resume() -> Weight;
+	fn cancel_slash() -> Weight;
 }
 
 /// Microseconds in units of reference time.
@@ -37,12 +39,19 @@ impl<T: frame_system::Config> WeightInfo for Counted<T> {
 		cost::<T>(30, 3, 3)
 	}
 	fn withdraw() -> Weight {
-		cost::<T>(40, 4, 3)
+		cost::<T>(60, 5, 3)
 	}
 	fn pardon() -> Weight {
 		cost::<T>(20, 1, 1)
 	}
 	fn set_rule() -> Weight {
 		cost::<T>(15, 0, 1)
+	}
+	fn resume() -> Weight {
+		cost::<T>(20, 1, 1)
+	}
+	fn cancel_slash() -> Weight {
+		// All that wait are one item.
+		cost::<T>(60, 1, 1)
 	}
 }

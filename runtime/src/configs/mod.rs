@@ -202,15 +202,18 @@ impl pallet_bandwidth_attestations::Config for Runtime {
 }
 
 impl pallet_validator_election::Config for Runtime {
+	type CancelOrigin = origins::EmergencyOrigin;
 	type Fungible = Balances;
 	type GovernanceOrigin = origins::ParametersOrigin;
 	type MaxCandidates = ConstU32<512>;
 	type MaxOffences = ConstU32<16>;
+	type MaxPendingSlashes = ConstU32<512>;
 	type MaxValidators = ConstU32<MAX_VALIDATORS>;
 	type Registry = NodeIdentity;
 	type Rewards = Rewards;
 	type RuntimeHoldReason = RuntimeHoldReason;
 	type SessionsPerEra = periods::EraSessions;
+	type SlashDeferEras = periods::SlashDeferEras;
 	type SlotsPerSession = periods::EpochSlots;
 	type Standing = BandwidthAttestations;
 	type UnbondingEras = periods::UnbondingEras;

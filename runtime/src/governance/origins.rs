@@ -37,7 +37,7 @@ pub mod pallet {
 		MediumSpend,
 		/// Spends up to [`super::BIG_SPEND`], and takes back what was approved.
 		BigSpend,
-		/// Pauses calls, stops referenda, and gets finality going again.
+		/// Pauses calls, stops referenda and slashes, and gets finality going again.
 		Emergency,
 	}
 

@@ -200,6 +200,13 @@ fn privileged() -> Vec<(Origin, RuntimeCall)> {
 		(Origin::BigSpend, spend(crate::governance::origins::BIG_SPEND, Bob)),
 		(Origin::BigSpend, RuntimeCall::Treasury(pallet_treasury::Call::void_spend { index: 0 })),
 		(Origin::Emergency, RuntimeCall::TxPause(pallet_tx_pause::Call::pause { full_name: pauses::name(transfer) })),
+		(
+			Origin::Emergency,
+			RuntimeCall::ValidatorElection(pallet_validator_election::Call::cancel_slash {
+				operator: Bob.to_account_id(),
+				session: 0,
+			}),
+		),
 		(Origin::Emergency, RuntimeCall::SafeMode(pallet_safe_mode::Call::force_enter {})),
 		(Origin::Emergency, RuntimeCall::SafeMode(pallet_safe_mode::Call::force_exit {})),
 		(
@@ -212,6 +219,9 @@ fn privileged() -> Vec<(Origin, RuntimeCall)> {
 #[test]
 fn each_origin_may_do_its_part_and_no_other() {
 	genesis("local_testnet").execute_with(|| {
+		let slash =
+			pallet_validator_election::PendingSlash { operator: Bob.to_account_id(), session: 0, amount: 1, due: 1 };
+		pallet_validator_election::PendingSlashes::<Runtime>::mutate(|pending| pending.try_push(slash)).unwrap();
 		for (owner, call) in privileged() {
 			for rule in &RULES {
 				let Some(other) = rule.origin.filter(|origin| *origin != owner) else { continue };

@@ -76,6 +76,7 @@ fn no_figure_of_a_preset_is_lost_on_the_way_to_the_chain() {
 	genesis("local_testnet").execute_with(|| {
 		let rule = pallet_validator_election::CurrentRule::<Runtime>::get();
 		assert_eq!((rule.floor, rule.cap, rule.min_bond), (3, 16, 1_000 * UNIT));
+		assert_eq!((rule.newcomers, rule.slash), (4, Perbill::from_percent(5)));
 		let terms = pallet_rewards::CurrentTerms::<Runtime>::get();
 		assert_eq!((terms.window, terms.min_claim), (30, UNIT / 4));
 		let (fee, burned_share) = (Perbill::from_percent(10), Perbill::from_percent(50));

@@ -13,7 +13,7 @@ fn a_candidate_is_stored_and_exactly_its_bond_is_held() {
 	run(|| {
 		let before = free(5);
 		assert_ok!(ValidatorElection::declare(signed(5), node(5), 700_001));
-		assert_eq!(candidate(5), Some(Candidate { node: node(5), bond: 700_001, barred: false }));
+		assert_eq!(candidate(5), Some(Candidate { node: node(5), bond: 700_001, barred: false, idle: false }));
 		assert_eq!((bonded(5), free(5)), (700_001, before - 700_001));
 		assert_eq!(CandidateCount::<Test>::get(), 5);
 		assert_eq!(last_event(), Event::CandidateDeclared { operator: account(5), node: node(5), bond: 700_001 });

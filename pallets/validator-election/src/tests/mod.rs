@@ -2,13 +2,18 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod cancel_slash;
 mod declare;
+mod idle;
 mod invariants;
 mod leave;
+mod newcomers;
 mod offences;
 mod pardon;
 mod raise_bond;
 mod random;
+mod resume;
 mod sessions;
 mod set_rule;
+mod slashing;
 mod withdraw;

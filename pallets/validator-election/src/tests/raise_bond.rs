@@ -11,7 +11,7 @@ fn the_bond_grows_by_exactly_what_is_held_in_addition() {
 	run(|| {
 		let before = free(1);
 		assert_ok!(ValidatorElection::raise_bond(signed(1), 250_007));
-		assert_eq!(candidate(1), Some(Candidate { node: node(1), bond: BOND + 250_007, barred: false }));
+		assert_eq!(candidate(1), Some(Candidate { node: node(1), bond: BOND + 250_007, barred: false, idle: false }));
 		assert_eq!((bonded(1), free(1)), (BOND + 250_007, before - 250_007));
 		assert_eq!(last_event(), Event::BondRaised { operator: account(1), bond: BOND + 250_007 });
 	});

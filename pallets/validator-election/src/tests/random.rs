@@ -13,7 +13,7 @@ use sp_runtime::{DispatchResult, Perbill, StateVersion};
 use towpath_primitives::RouterStatus;
 
 use super::offences::offend;
-use crate::{mock::*, ActiveSet, CurrentRule, ElectedSet, ElectionRule, Event};
+use crate::{mock::*, ActiveSet, Candidates, CurrentRule, ElectedSet, ElectionRule, Event, PendingSlashes};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -26,6 +26,10 @@ enum Step {
 	Leave(u8),
 	Withdraw(u8),
 	Pardon(u8),
+	/// What the n-th of those that wait would cost.
+	CancelSlash(u8),
+	GoIdle(u8),
+	Resume(u8),
 	SetRule(ElectionRule),
 	/// By a validator of the session with this index, or by anybody.
 	Offend(u8, u8, u32),
@@ -45,10 +49,10 @@ fn step() -> impl Strategy<Value = Step> {
 	let n = || 1..=ROUTERLESS;
 	let bond = || prop_oneof![Just(BOND), MIN_BOND - 1..2 * BOND, Just(ENDOWMENT)];
 	let min_bond = prop_oneof![Just(0), Just(MIN_BOND), MIN_BOND..2 * BOND];
-	let rule = (0u32..4, 0..=MAX_VALIDATORS + 1, min_bond).prop_map(|(floor, cap, min_bond)| ElectionRule {
-		floor,
-		cap,
-		min_bond,
+	let rule = (0u32..4, 0..=MAX_VALIDATORS + 1, min_bond, 0u32..4, 0u8..=100);
+	let rule = rule.prop_map(|(floor, cap, min_bond, newcomers, slash)| {
+		let slash = Perbill::from_percent(slash.into());
+		ElectionRule { floor, cap, min_bond, newcomers, slash }
 	});
 	prop_oneof![
 		10 => any::<u8>().prop_map(Step::Block),
@@ -60,6 +64,9 @@ fn step() -> impl Strategy<Value = Step> {
 		4 => n().prop_map(Step::Leave),
 		7 => n().prop_map(Step::Withdraw),
 		2 => n().prop_map(Step::Pardon),
+		1 => any::<u8>().prop_map(Step::CancelSlash),
+		1 => n().prop_map(Step::GoIdle),
+		2 => n().prop_map(Step::Resume),
 		1 => rule.prop_map(Step::SetRule),
 		1 => (any::<u8>(), 0u8..=100, 0u32..4).prop_map(|(index, percent, ago)| Step::Offend(index, percent, ago)),
 		1 => (n(), 0u8..=100, 0u32..9).prop_map(|(who, percent, ago)| Step::OffendAnybody(who, percent, ago)),
@@ -106,6 +113,15 @@ fn apply(step: &Step) -> DispatchResult {
 		Step::Leave(who) => ValidatorElection::leave(signed(who)),
 		Step::Withdraw(who) => ValidatorElection::withdraw(signed(who)),
 		Step::Pardon(who) => ValidatorElection::pardon(root(), account(who)),
+		Step::CancelSlash(index) => match PendingSlashes::<Test>::get().get(usize::from(index)) {
+			Some(slash) => ValidatorElection::cancel_slash(root(), slash.operator.clone(), slash.session),
+			None => Ok(()),
+		},
+		Step::GoIdle(who) => {
+			Candidates::<Test>::mutate(account(who), |candidate| candidate.iter_mut().for_each(|c| c.idle = true));
+			Ok(())
+		}
+		Step::Resume(who) => ValidatorElection::resume(signed(who)),
 		Step::SetRule(rule) => ValidatorElection::set_rule(root(), rule),
 		Step::Offend(index, fraction, ago) => {
 			let validators = validators();
@@ -173,7 +189,10 @@ fn simple_election() -> Result<Vec<u8>, u32> {
 	let mut left: Vec<(u8, u128)> = (1..=ROUTERLESS)
 		.filter_map(|n| candidate(n).map(|candidate| (n, candidate)))
 		.filter(|(n, candidate)| {
-			!candidate.barred && candidate.bond >= rule.min_bond && Session::load_keys(&account(*n)).is_some()
+			!candidate.barred
+				&& !candidate.idle
+				&& candidate.bond >= rule.min_bond
+				&& Session::load_keys(&account(*n)).is_some()
 		})
 		.filter(|(n, _)| NodeIdentity::router(&node(*n)) == Some((account(*n), RouterStatus::Active)))
 		.filter(|(n, _)| BandwidthAttestations::has_standing(&node(*n), coming))
@@ -182,12 +201,21 @@ fn simple_election() -> Result<Vec<u8>, u32> {
 	if left.len() < rule.floor as usize {
 		return Err(left.len() as u32);
 	}
+	let serving = active();
+	let staying = left.iter().filter(|(n, _)| serving.contains(n)).count();
+	let mut newcomers = (rule.newcomers as usize).max((rule.floor as usize).saturating_sub(staying));
 	let mut set = Vec::new();
 	while set.len() < rule.cap as usize && !left.is_empty() {
 		// `left` is in the order of the node ids, and of equals the first is taken.
 		let best = left.iter().map(|(_, bond)| *bond).max().unwrap();
 		let index = left.iter().position(|(_, bond)| *bond == best).unwrap();
-		set.push(left.remove(index).0);
+		let chosen = left.remove(index).0;
+		if serving.contains(&chosen) || serving.is_empty() {
+			set.push(chosen);
+		} else if newcomers > 0 {
+			newcomers -= 1;
+			set.push(chosen);
+		}
 	}
 	Ok(set)
 }
@@ -208,10 +236,11 @@ fn life(steps: &[Step]) {
 		for n in 1..=ROUTERLESS {
 			let _ = ValidatorElection::leave(signed(n));
 		}
-		next_eras(2 + UNBONDING);
+		next_eras(2 + UNBONDING.max(DEFER));
+		assert!(PendingSlashes::<Test>::get().is_empty());
 		for n in 1..=ROUTERLESS {
 			let _ = ValidatorElection::withdraw(signed(n));
-			assert_eq!(bonded(n) > 0, active().contains(&n), "operator {n}");
+			assert!(bonded(n) == 0 || active().contains(&n), "operator {n}");
 		}
 	});
 }

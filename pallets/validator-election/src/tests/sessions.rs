@@ -38,7 +38,7 @@ fn the_genesis_set_serves_from_the_first_block_and_is_bonded() {
 		assert_eq!((validators(), active()), (GENESIS.to_vec(), GENESIS.to_vec()));
 		assert_eq!(CandidateCount::<Test>::get(), 4);
 		for n in GENESIS {
-			assert_eq!(candidate(n), Some(Candidate { node: node(n), bond: BOND, barred: false }));
+			assert_eq!(candidate(n), Some(Candidate { node: node(n), bond: BOND, barred: false, idle: false }));
 			assert_eq!((bonded(n), free(n)), (BOND, ENDOWMENT - ROUTER_BOND - BOND));
 		}
 		assert_eq!(ElectedSet::<Test>::get(), None);
@@ -273,14 +273,14 @@ fn nobody_at_all_is_fewer_than_the_floor_too() {
 
 #[test]
 fn a_rule_from_genesis_without_enough_places_elects_nobody_to_death() {
-	for rule in [ElectionRule::default(), ElectionRule { floor: 3, cap: 2, min_bond: 0 }] {
+	for rule in [ElectionRule::default(), ElectionRule { floor: 3, cap: 2, min_bond: 0, ..RULE }] {
 		run_on(chain(rule, genesis_validators()), || {
 			go_to_election();
 			assert_eq!(events(), [Event::SetKept { session: SESSIONS, qualified: 4 }]);
 			assert_eq!(next_set(), GENESIS);
 			assert_ok!(ValidatorElection::set_rule(
 				RuntimeOrigin::root(),
-				ElectionRule { floor: 1, cap: 2, min_bond: 0 }
+				ElectionRule { floor: 1, cap: 2, min_bond: 0, ..RULE }
 			));
 			assert_eq!(next_set(), [1, 2]);
 		});
@@ -289,7 +289,7 @@ fn a_rule_from_genesis_without_enough_places_elects_nobody_to_death() {
 
 #[test]
 fn a_rule_from_genesis_with_more_places_than_there_are_fills_those_there_are() {
-	run_on(chain(ElectionRule { floor: 1, cap: u32::MAX, min_bond: 0 }, genesis_validators()), || {
+	run_on(chain(ElectionRule { floor: 1, cap: u32::MAX, min_bond: 0, ..RULE }, genesis_validators()), || {
 		for n in NEWCOMERS {
 			assert_ok!(declare(n, BOND));
 		}

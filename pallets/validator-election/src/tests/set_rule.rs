@@ -2,14 +2,14 @@
 
 use frame_support::{assert_noop, assert_ok};
 use frame_system::RawOrigin;
-use sp_runtime::DispatchError;
+use sp_runtime::{DispatchError, Perbill};
 
 use crate::{mock::*, CurrentRule, ElectionRule, Error, Event};
 
 #[test]
 fn a_new_rule_holds_from_the_next_election_on() {
 	run(|| {
-		let rule = ElectionRule { floor: 1, cap: 2, min_bond: 1 };
+		let rule = ElectionRule { floor: 1, cap: 2, min_bond: 1, newcomers: 1, slash: Perbill::one() };
 		go_to_session(SESSIONS - 1);
 		assert_ok!(ValidatorElection::set_rule(RuntimeOrigin::root(), rule));
 		assert_eq!(CurrentRule::<Test>::get(), rule);
@@ -40,13 +40,20 @@ fn a_rule_that_could_elect_nobody_or_too_many_is_unsound() {
 			ElectionRule { floor: CAP + 1, ..RULE },
 			ElectionRule { cap: MAX_VALIDATORS + 1, ..RULE },
 			ElectionRule { floor: u32::MAX, cap: u32::MAX, ..RULE },
+			ElectionRule { newcomers: 0, ..RULE },
 		];
 		for rule in unsound {
 			assert_noop!(ValidatorElection::set_rule(RuntimeOrigin::root(), rule), Error::<Test>::UnsoundRule);
 		}
 		let sound = [
-			ElectionRule { floor: 1, cap: 1, min_bond: 0 },
-			ElectionRule { floor: MAX_VALIDATORS, cap: MAX_VALIDATORS, min_bond: u128::MAX },
+			ElectionRule { floor: 1, cap: 1, min_bond: 0, newcomers: 1, slash: Perbill::zero() },
+			ElectionRule {
+				floor: MAX_VALIDATORS,
+				cap: MAX_VALIDATORS,
+				min_bond: u128::MAX,
+				newcomers: u32::MAX,
+				..RULE
+			},
 		];
 		for rule in sound {
 			assert_ok!(ValidatorElection::set_rule(RuntimeOrigin::root(), rule));
