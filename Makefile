@@ -15,6 +15,8 @@ export CARGO_TERM_COLOR ?= $(if $(filter true,$(CI)),never,auto)
 
 toolchain = eval "$$(scripts/toolchain)"
 ledger_tool = scripts/ledger/node_modules/.package-lock.json
+explorer_tool = scripts/explorer/node_modules/.package-lock.json
+explorer_python = scripts/explorer/.venv/installed
 
 .PHONY: help
 help: ## List the targets
@@ -40,6 +42,11 @@ test: build $(ledger_tool) ## Check formatting, run all tests and a live network
 demo: build ## Run a network here: real traffic for real money, ending with the ledger (DEMO_ARGS="--once --output json")
 	@"$(CARGO_TARGET_DIR)/debug/mesh-agent" dev $(DEMO_ARGS)
 
+.PHONY: explorer
+explorer: build $(explorer_tool) $(explorer_python) ## Make every call that explorers and wallets make of a live network, and list them (EXPLORER_ARGS="--output json")
+	@cd scripts/explorer && npm test --silent 1>&2
+	@node scripts/explorer/contract.mjs $(EXPLORER_ARGS)
+
 .PHONY: paid-goodput
 paid-goodput: build ## Compare paid circuits with free ones in virtual time, in every promised scenario, and print the table
 	@"$(CARGO_TARGET_DIR)/debug/towpath-sim" paid-goodput
@@ -62,6 +69,16 @@ $(ledger_tool): scripts/ledger/package.json scripts/ledger/package-lock.json | b
 	@echo "Installing the ledger tool's one dependency, @polkadot/api" >&2
 	@cd scripts/ledger && npm ci --silent --no-audit --no-fund && touch node_modules/.package-lock.json
 
+$(explorer_tool): scripts/explorer/package.json scripts/explorer/package-lock.json | bootstrap
+	@echo "Installing the explorer contract's clients, @polkadot/api and polkadot-api" >&2
+	@cd scripts/explorer && npm ci --silent --no-audit --no-fund && touch node_modules/.package-lock.json
+
+$(explorer_python): scripts/explorer/requirements.txt | bootstrap
+	@echo "Installing the explorer contract's client in Python, substrate-interface" >&2
+	@cd scripts/explorer && rm -rf .venv && { python3 -m venv .venv 1>&2 || \
+		{ echo "This needs Python's venv module; on Debian: apt-get install python3-venv" >&2; exit 1; }; }
+	@cd scripts/explorer && .venv/bin/pip install --quiet --disable-pip-version-check --requirement requirements.txt && touch .venv/installed
+
 .PHONY: clean
 clean: ## Remove what was built here
-	rm -rf target scripts/ledger/node_modules
+	rm -rf target scripts/ledger/node_modules scripts/explorer/node_modules scripts/explorer/.venv
