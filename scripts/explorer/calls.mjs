@@ -22,6 +22,9 @@ export async function until(what, probe, seconds = 240) {
 	}
 }
 
+// Encoded values can be long, and their beginnings say enough.
+const shortened = (text) => (text.length > 1_000 ? `${text.slice(0, 1_000)}…` : text);
+
 // What a failed check says. A condition must be true, so that a forgotten `await` does not pass.
 export function must(condition, message) {
 	if (condition !== true) throw new Error(message);
@@ -41,8 +44,8 @@ export class Calls {
 
 	// A call that was made elsewhere.
 	add(client, page, call, error) {
-		this.list.push({ client, page, call, ok: !error, ...(error && { error: String(error) }) });
-		if (error) this.#note(`FAILED ${client}, ${page}: ${call}: ${error}`);
+		this.list.push({ client, page, call, ok: !error, ...(error && { error: shortened(String(error)) }) });
+		if (error) this.#note(`FAILED ${client}, ${page}: ${call}: ${shortened(String(error))}`);
 	}
 
 	// One page's recorder: makes a call, checks the answer if there is something to check, and records how it went. An error

@@ -158,7 +158,6 @@ function print(args, calls, facts, seconds) {
 	if (args.output === 'json') process.stdout.write(`${JSON.stringify(calls.json({ seconds, ...facts }))}\n`);
 	else process.stdout.write(`${calls.text()}\n`);
 	const { list, failed } = calls;
-	for (const { client, page, call, error } of failed) note(`FAILED ${client}, ${page}: ${call}: ${error}`);
 	note(`${list.length} calls in ${seconds} s: ${failed.length ? `${failed.length} failed` : 'all as expected'}`);
 	return failed.length ? 1 : 0;
 }

@@ -31,7 +31,8 @@ export async function network(ask, { api, alice }) {
 		['query.authorityDiscovery.keys', () => authorityDiscovery.keys(), many],
 		['query.offences.reports.keys', () => offences.reports.keys(), (reports) => reports.length === 0],
 		['query.validatorElection.activeSet', () => validatorElection.activeSet(), many],
-		['rpc.babe.epochAuthorship', () => api.rpc.babe.epochAuthorship(), (slots) => slots.size > 0],
+		// Empty when none of the epoch's last slots is the node's.
+		['rpc.babe.epochAuthorship', () => api.rpc.babe.epochAuthorship()],
 		['rpc.grandpa.roundState', () => api.rpc.grandpa.roundState(), ({ best }) => best.totalWeight.toNumber() === validators.length],
 		['call.babeApi.configuration', () => api.call.babeApi.configuration(), ({ epochLength }) => epochLength.eq(api.consts.babe.epochDuration)],
 		['call.babeApi.currentEpoch', () => api.call.babeApi.currentEpoch()],
