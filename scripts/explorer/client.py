@@ -189,6 +189,8 @@ def wallet(chain):
 
     ask(page, "query Referenda.ReferendumInfoFor until approved", lambda: until("the approval", approved))
 
+    ask(page, "ConvictionVoting.undelegate", lambda: chain.send(friend, "ConvictionVoting", "undelegate", {"class": SMALL_SPEND}))
+
     def found():
         spends = substrate.query_map("Treasury", "Spends")
         mine = [key.value for key, spend in spends if spend.value["beneficiary"] == builder.ss58_address]

@@ -127,6 +127,8 @@ export async function wallet(ask, { client, keyring, unit }) {
 		must(type === 'Ongoing' || type === 'Approved', `the referendum is ${type}`);
 		return type === 'Approved';
 	}));
+	// Or the next run against the same network would find it in its tally.
+	await ask('tx.ConvictionVoting.undelegate', () => send(friend, api.tx.ConvictionVoting.undelegate({ class: SMALL_SPEND })));
 	const spends = () => api.query.Treasury.Spends.getEntries();
 	const { keyArgs: [spent] } = await ask('query.Treasury.Spends.getEntries', () => until('the spend', async () =>
 		(await spends()).find(({ value }) => value.beneficiary === builder.address)));
