@@ -75,8 +75,8 @@ $(explorer_tool): scripts/explorer/package.json scripts/explorer/package-lock.js
 
 $(explorer_python): scripts/explorer/requirements.txt | bootstrap
 	@echo "Installing the explorer contract's client in Python, substrate-interface" >&2
-	@cd scripts/explorer && rm -rf .venv && { python3 -m venv .venv 1>&2 || \
-		{ echo "This needs Python's venv module; on Debian: apt-get install python3-venv" >&2; exit 1; }; }
+	@scripts/bootstrap --python
+	@cd scripts/explorer && rm -rf .venv && python3 -m venv .venv 1>&2
 	@cd scripts/explorer && .venv/bin/pip install --quiet --disable-pip-version-check --requirement requirements.txt && touch .venv/installed
 
 .PHONY: clean

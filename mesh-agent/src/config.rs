@@ -224,7 +224,7 @@ impl Config {
 
 	/// Checks a text.
 	pub fn parse(text: &str) -> Result<Self> {
-		let config: Self = toml::from_str(text)?;
+		let config: Self = toml::from_str(text).map_err(explained)?;
 		if config.tun.is_some() && config.proxy.is_some() {
 			bail!("[tun] and [proxy]: choose one; the proxy is for machines where no TUN device may be opened");
 		}
@@ -256,6 +256,16 @@ impl Config {
 	}
 }
 
+/// What the parser says, and what is allowed where it does not say that.
+fn explained(error: toml::de::Error) -> anyhow::Error {
+	let hint = match error.message() {
+		message if message.contains("socket address") => ": give an address and a port, like 0.0.0.0:7700 or [::]:7700",
+		message if message.contains("IP address") => ": give an address without a port, like 192.0.2.7",
+		_ => "",
+	};
+	anyhow::anyhow!("{}{hint}", error.to_string().trim_end())
+}
+
 /// A price fits 64 bits.
 pub fn price(amount: Amount) -> Result<Price> {
 	Price::try_from(amount).with_context(|| format!("{} TOW per MiB is too much", show_tow(amount)))
@@ -281,7 +291,8 @@ mod tests {
 	#[test]
 	fn wrong_keys_and_values_are_named() {
 		assert!(error("folder = \"x\"\nlisten_on = 1").contains("listen_on"));
-		assert!(error("folder = \"x\"\nlisten = \"here\"").contains("listen"));
+		let address = error("folder = \"x\"\nlisten = \"here\"");
+		assert!(address.contains("listen") && address.contains("0.0.0.0:7700"), "{address}");
 		assert!(error("folder = \"x\"\n[router]\nprice = \"0.0000000000001\"").contains("12 places"));
 		assert!(error("folder = \"x\"\n[router]\nloss_allowance = 11").contains("at most 10"));
 		assert!(error("folder = \"x\"\n[proxy]").contains("[payer]"));

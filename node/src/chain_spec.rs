@@ -34,8 +34,10 @@ fn from_file(path: &Path) -> Result<ChainSpec, String> {
 			 `towpath-node export-chain-spec --chain local` writes one."
 		));
 	}
-	let spec = ChainSpec::from_json_file(path.to_path_buf())
-		.map_err(|error| format!("--chain '{shown}': not a chain spec: {error}"))?;
+	let spec = ChainSpec::from_json_file(path.to_path_buf()).map_err(|error| {
+		let reason = format!("--chain '{shown}': not a chain spec: {error}");
+		format!("{reason}. `towpath-node export-chain-spec --chain local` writes one to begin with.")
+	})?;
 	// The genesis state must come out of it, or the node would fail later and say less.
 	spec.as_storage_builder().build_storage().map_err(|error| {
 		// What comes after the first line is a backtrace of the runtime.

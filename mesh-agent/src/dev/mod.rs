@@ -31,7 +31,7 @@ pub struct Options {
 	/// How to show the ledger.
 	#[arg(long, value_enum, default_value = "table")]
 	pub output: Output,
-	/// MiB to download.
+	/// MiB to download, from 1 to 65536.
 	#[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u64).range(1..=65_536))]
 	pub size: u64,
 	/// Routers, each with a validator: 4 make a diamond, 3 a line.
