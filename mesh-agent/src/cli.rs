@@ -212,9 +212,11 @@ fn caller<T>(result: Result<T>) -> Result<T, Failure> {
 }
 
 fn logging(json: bool) {
+	use std::io::IsTerminal;
 	use tracing_subscriber::{fmt, EnvFilter};
 	let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-	let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+	let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+	let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).with_ansi(colours);
 	match json {
 		true => builder.json().init(),
 		false => builder.init(),

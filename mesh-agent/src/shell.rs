@@ -179,7 +179,8 @@ pub async fn run(config: Config) -> Result<()> {
 	shell.finish(&mut persisted).await
 }
 
-async fn stop_signal() {
+/// Ends when somebody asks this process to (SIGTERM, Ctrl-C).
+pub async fn stop_signal() {
 	use tokio::signal::unix::{signal, SignalKind};
 	let terminate = async {
 		match signal(SignalKind::terminate()) {

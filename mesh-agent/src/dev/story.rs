@@ -38,6 +38,20 @@ fn say(text: &str) {
 	eprintln!("dev: {text}");
 }
 
+/// Temporary folders are named so; the process id follows.
+const PREFIX: &str = "towpath-dev-";
+
+/// Removes the folders of runs that were killed before they could do that.
+fn sweep() {
+	for entry in std::fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten() {
+		let name = entry.file_name();
+		let owner = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.parse::<u32>().ok());
+		if owner.is_some_and(|owner| !Path::new(&format!("/proc/{owner}")).exists()) {
+			let _ = std::fs::remove_dir_all(entry.path());
+		}
+	}
+}
+
 /// A folder that is removed at the end, unless the caller chose it.
 struct Root {
 	path: PathBuf,
@@ -48,7 +62,10 @@ impl Root {
 	fn new(chosen: Option<&Path>) -> Result<Self> {
 		let (path, temporary) = match chosen {
 			Some(path) => (path.to_owned(), false),
-			None => (std::env::temp_dir().join(format!("towpath-dev-{}", std::process::id())), true),
+			None => {
+				sweep();
+				(std::env::temp_dir().join(format!("{PREFIX}{}", std::process::id())), true)
+			}
 		};
 		if path.exists() && std::fs::read_dir(&path)?.next().is_some() {
 			bail!("--folder {}: it is not empty; choose another one, or remove it", path.display());
@@ -72,7 +89,7 @@ pub async fn tell(options: Options) -> Result<()> {
 	let mut network = Network::plan(&root.path, &options)?;
 	let told = tokio::select! {
 		told = play(&mut network, &options) => told,
-		_ = tokio::signal::ctrl_c() => {
+		() = crate::shell::stop_signal() => {
 			say("stopping");
 			Ok(())
 		}
