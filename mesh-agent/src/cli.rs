@@ -14,7 +14,7 @@ use crate::{
 	control::{self, Request},
 	dev,
 	keys::{self, Keys},
-	shell,
+	operator, shell,
 };
 
 /// What the caller did wrong ends with this code; nothing was started and nothing changed.
@@ -32,6 +32,8 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
+  mesh-agent setup --folder ~/.towpath --name maple-7 --price 0.05
+  mesh-agent validator status --folder ~/.towpath
   mesh-agent keys create --folder ~/.towpath
   mesh-agent keys backup --folder ~/.towpath > somewhere-safe
   mesh-agent run --config router.toml
@@ -65,6 +67,14 @@ enum Command {
 	/// Payment channels.
 	#[command(subcommand)]
 	Channel(ChannelCommand),
+	/// Become a router and a validator: keys, registration, bond, session keys and the agent's configuration, in one command.
+	Setup(operator::SetUp),
+	/// The router's record on chain: register, update, show, leave, withdraw.
+	#[command(subcommand)]
+	Router(operator::RouterCommand),
+	/// Validating: join, status, leave, withdraw.
+	#[command(subcommand)]
+	Validator(operator::ValidatorCommand),
 	/// A whole network on this machine: validators, routers, a household, real packets and real money.
 	Dev(dev::Options),
 	/// The web origin of the demo.
@@ -98,17 +108,18 @@ enum KeysCommand {
 	Restore(Folder),
 }
 
+/// Keys, and a node to talk to.
 #[derive(Args)]
-struct OnChain {
+pub struct OnChain {
 	/// The agent's folder: its keys are used.
 	#[arg(long)]
-	folder: PathBuf,
+	pub folder: PathBuf,
 	/// A node's RPC.
 	#[arg(long, default_value = "ws://127.0.0.1:9944")]
-	endpoint: String,
+	pub endpoint: String,
 	/// File with the secret URI of the account; without one, the folder's.
 	#[arg(long)]
-	account: Option<PathBuf>,
+	pub account: Option<PathBuf>,
 }
 
 #[derive(Subcommand)]
@@ -196,8 +207,11 @@ pub fn main() -> ExitCode {
 	}
 }
 
-enum Failure {
+/// How a command ends badly.
+pub enum Failure {
+	/// It was called or configured wrongly.
 	Caller(anyhow::Error),
+	/// It failed while running.
 	Running(anyhow::Error),
 }
 
@@ -207,7 +221,8 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
 	}
 }
 
-fn caller<T>(result: Result<T>) -> Result<T, Failure> {
+/// What goes wrong here is the caller's doing.
+pub fn caller<T>(result: Result<T>) -> Result<T, Failure> {
 	result.map_err(Failure::Caller)
 }
 
@@ -241,6 +256,9 @@ fn dispatch(command: Command) -> Result<(), Failure> {
 		Command::Finish(folder) => ask(folder, Request::Finish),
 		Command::Claim(folder) => ask(folder, Request::Claim),
 		Command::Channel(command) => block_on(channel_command(command))?,
+		Command::Setup(options) => block_on(operator::set_up(options))?,
+		Command::Router(command) => block_on(operator::router(command))?,
+		Command::Validator(command) => block_on(operator::validator(command))?,
 		Command::Dev(options) => {
 			caller(options.check())?;
 			Ok(block_on(dev::run(options))??)
@@ -293,13 +311,18 @@ pub fn parse_node(text: &str) -> Result<NodeId> {
 	bytes.map(NodeId).with_context(|| format!("{text:?} is no node id: 0x and 64 hexadecimal digits"))
 }
 
-struct Session {
-	client: Client,
-	keys: Keys,
-	signer: subxt_signer::sr25519::Keypair,
+/// A connection, and whose it is.
+pub struct Session {
+	/// The node.
+	pub client: Client,
+	/// The folder's keys.
+	pub keys: Keys,
+	/// The account that signs.
+	pub signer: subxt_signer::sr25519::Keypair,
 }
 
-async fn session(chain: &OnChain) -> Result<Session, Failure> {
+/// Reads the keys and connects.
+pub async fn session(chain: &OnChain) -> Result<Session, Failure> {
 	let keys = Keys::load_or_create(&chain.folder)?;
 	let signer = match &chain.account {
 		Some(path) => {

@@ -12,6 +12,7 @@ mod dev;
 mod flows;
 mod keys;
 mod metrics;
+mod operator;
 mod policy;
 mod proxy;
 mod shell;

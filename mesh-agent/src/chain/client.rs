@@ -14,7 +14,7 @@ use subxt::{
 		client::{JsonrpseeRpcClient, RpcClient},
 		LegacyRpcMethods,
 	},
-	utils::H256,
+	utils::{AccountId32, H256},
 	OnlineClient, SubstrateConfig,
 };
 use subxt_signer::sr25519::Keypair;
@@ -44,6 +44,7 @@ pub struct Included {
 #[derive(Clone)]
 pub struct Client {
 	socket: Arc<JsonrpseeRpcClient>,
+	rpc: RpcClient,
 	methods: Methods,
 	api: OnlineClient<SubstrateConfig>,
 }
@@ -64,7 +65,7 @@ impl Client {
 		let rpc = RpcClient::new(socket.clone());
 		let backend = LegacyBackend::<SubstrateConfig>::builder().build(rpc.clone());
 		let api = OnlineClient::from_backend_with_config(SubstrateConfig::new(), Arc::new(backend)).await?;
-		Ok(Self { socket, methods: Methods::new(rpc), api })
+		Ok(Self { socket, methods: Methods::new(rpc.clone()), rpc, api })
 	}
 
 	/// Ends when the connection does.
@@ -80,6 +81,16 @@ impl Client {
 	/// The node's connection, for what is not wrapped here.
 	pub fn api(&self) -> &OnlineClient<SubstrateConfig> {
 		&self.api
+	}
+
+	/// The node's RPC, for methods that are not wrapped here.
+	pub fn rpc(&self) -> &RpcClient {
+		&self.rpc
+	}
+
+	/// The number that the account's next transaction has, with those that wait in the node's pool.
+	pub async fn next_nonce(&self, account: &AccountId32) -> Result<u64> {
+		Ok(self.methods.system_account_next_index(account).await?)
 	}
 
 	/// The newest finalised block.
@@ -170,18 +181,21 @@ impl Client {
 		call: &str,
 		arguments: impl EncodeAsFields,
 	) -> Result<Included> {
-		let nonce = self.methods.system_account_next_index(&signer.public_key().to_account_id()).await?;
+		let nonce = self.next_nonce(&signer.public_key().to_account_id()).await?;
 		let params = DefaultExtrinsicParamsBuilder::<SubstrateConfig>::new().nonce(nonce).mortal(MORTALITY).build();
 		let call = dynamic::tx(pallet, call, arguments);
 		let mut tx = self.api.tx().await?;
 		let progress = tx.sign_and_submit_then_watch(&call, signer, params).await?;
 		let within = tokio::time::timeout(FINALITY_PATIENCE, progress.wait_for_finalized()).await;
-		let included = within.map_err(|_| anyhow!("not final within {FINALITY_PATIENCE:?}"))??;
+		let included =
+			within.map_err(|_| anyhow!("not final within {FINALITY_PATIENCE:?}; it may still become so"))??;
 		match included.wait_for_success().await {
 			Ok(_) => {}
 			Err(TransactionEventsError::ExtrinsicFailed(DispatchError::Module(error))) => {
 				let details = error.details()?;
-				bail!("the chain refused it: {}.{}", details.pallet.name(), details.variant.name)
+				// The pallet's documentation of the error says what to do.
+				let why: Vec<_> = details.variant.docs.iter().map(|line| line.trim()).collect();
+				bail!("the chain refused it: {}.{}: {}", details.pallet.name(), details.variant.name, why.join(" "))
 			}
 			Err(error) => bail!("the chain refused it: {error}"),
 		}

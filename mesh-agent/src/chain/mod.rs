@@ -4,6 +4,7 @@
 //! runtime APIs is decoded as the types of `towpath-primitives`, and [`types`] for what only the runtime has.
 
 mod client;
+mod metadata;
 mod service;
 mod types;
 
