@@ -332,7 +332,9 @@ pub async fn session(chain: &OnChain) -> Result<Session, Failure> {
 		}
 		None => keys.account()?,
 	};
-	Ok(Session { client: Client::connect(&chain.endpoint).await?, keys, signer })
+	let client = Client::connect(&chain.endpoint).await;
+	let client = client.context("start the node, or say with --endpoint where it answers")?;
+	Ok(Session { client, keys, signer })
 }
 
 async fn channel_command(command: ChannelCommand) -> Result<(), Failure> {

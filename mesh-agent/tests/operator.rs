@@ -221,6 +221,7 @@ fn an_empty_folder_becomes_a_validator_by_one_command_and_leaves_again() {
 	wait_for(&own);
 	set_up(&operator, &first.url);
 	registered_once(&operator, root.path());
+	asks_the_wrong_node(&operator, &first.url);
 	earns_standing(&operator, &first.url, root.path());
 	let status = operator.until("blocks of the new validator", |status| {
 		status["validator"] == true && status["authored_blocks"].as_u64().unwrap() > 0
@@ -297,9 +298,18 @@ fn registered_once(operator: &Operator, root: &Path) {
 	assert!(error.contains("TOW more: 1000.00 TOW for the validator's bond"), "{error}");
 	assert!(operator.fail(&["router", "leave"], &[]).contains("validator leave first"));
 	let updated = operator.run(&["router", "update"], &["--price", "0.04", "--location", "47.37,8.54"]);
-	assert_eq!((&updated["price"], &updated["name"]), (&json!("0.04"), &json!("maple-7")));
+	assert_eq!((&updated["price"], &updated["name"]), (&json!("40000000000"), &json!("maple-7")));
 	assert_eq!(updated["location"], json!([47.35, 8.5]));
 	assert!(operator.fail(&["router", "update"], &["--price", "0.05"]).contains("can be changed again from block"));
+}
+
+/// Another node does not have its session keys, and gets none by mistake.
+fn asks_the_wrong_node(operator: &Operator, url: &str) {
+	let wrong = Operator { folder: operator.folder.clone(), url: url.to_owned() };
+	let status = wrong.status();
+	assert_eq!(codes(&status), ["no_standing", "keys_not_in_node"], "{status:#}");
+	assert!(wrong.fail(&["validator", "join"], &[]).contains("--rotate"));
+	assert_eq!(operator.status()["session_keys"], "held");
 }
 
 /// A payer's receipt, claimed, is what gives standing; from then on it will be elected.

@@ -104,7 +104,8 @@ pub enum ValidatorCommand {
 		/// TOW of bond in all; without it, the minimum. More than what is held raises it.
 		#[arg(long)]
 		bond: Option<String>,
-		/// Give the node new session keys in place of those on chain, which it does not have. Stop the node that has them first.
+		/// Give the node new session keys in place of those on chain, which it does not have. Let the node that has them run until
+		/// the new ones are in use, two sessions later.
 		#[arg(long)]
 		rotate: bool,
 	},

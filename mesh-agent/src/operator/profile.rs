@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use serde_json::{json, Value};
 use towpath_primitives::{Cell, Endpoint, Prefix, PrefixError, Profile, ProfileError, MAX_ADDRESSES, MAX_PREFIXES};
 
-use crate::config::{parse_tow, price, show_tow};
+use crate::config::{parse_tow, price};
 
 /// Clears what is listed on chain.
 const NONE: &str = "none";
@@ -168,7 +168,7 @@ pub fn to_json(profile: &Profile) -> Value {
 	let corner = |cell: &Cell| json!([f64::from(cell.latitude) / CELLS, f64::from(cell.longitude) / CELLS]);
 	json!({
 		"name": name(profile),
-		"price": show_tow(profile.price.into()),
+		"price": profile.price.to_string(),
 		"role": if profile.is_gateway() { "gateway" } else { "router" },
 		"prefixes": profile.prefixes.iter().map(show_prefix).collect::<Vec<_>>(),
 		"addresses": profile.addresses.iter().map(show_address).collect::<Vec<_>>(),

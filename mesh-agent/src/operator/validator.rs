@@ -1,6 +1,6 @@
 //! Becoming a validator, and ceasing to be one.
 
-use anyhow::{ensure, Result};
+use anyhow::{bail, ensure, Result};
 use serde_json::{json, Value};
 use subxt::utils::Static;
 use towpath_primitives::{Amount, RouterStatus};
@@ -87,10 +87,7 @@ pub async fn join(desk: &Desk, wish: Wish) -> Result<()> {
 			view.era().await? < from,
 			"an earlier bond of {amount} TOW is due: mesh-agent validator withdraw first"
 		);
-		ensure!(
-			false,
-			"an earlier bond of {amount} TOW is on its way back: it can be withdrawn from era {from} on, and joining goes on after that"
-		);
+		bail!("an earlier bond of {amount} TOW is on its way back, from era {from} on; withdraw it then, and join after that");
 	}
 	let (total, more) = bond(wish.bond, candidacy, view.rule().await?.min_bond)?;
 	let costs = costs(desk, &view, wish).await?;
@@ -137,7 +134,7 @@ async fn set_keys(desk: &Desk, view: &View<'_>, replace: bool) -> Result<()> {
 		// Maybe it is only the wrong node that was asked; then new keys would stop the right one.
 		ensure!(
 			replace,
-			"the node at {} does not have the account's session keys. If it is to take over from the node that has them, stop that one and add --rotate; otherwise ask the right node with --endpoint",
+			"the node at {} does not have the account's session keys. If it is to take over, add --rotate, and let the node that has them run until the new ones are in use, two sessions later; otherwise ask the right node with --endpoint",
 			desk.endpoint
 		);
 	}
@@ -163,7 +160,7 @@ pub async fn leave(desk: &Desk) -> Result<()> {
 	match (view.candidacy(&operator).await?, view.unbonding(&operator).await?) {
 		(Some(_), _) => desk.submit("leaving", "ValidatorElection", "leave", ()).await?,
 		(None, Some(_)) => say("it has left already"),
-		(None, None) => anyhow::bail!("the account is not a candidate: there is nothing to leave"),
+		(None, None) => bail!("the account is not a candidate: there is nothing to leave"),
 	}
 	let view = desk.view().await?;
 	if view.serves(&operator).await? {

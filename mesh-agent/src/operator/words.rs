@@ -263,7 +263,7 @@ fn standing(facts: &Facts) -> Option<Reason> {
 			format!("its standing ends with era {until}, and the next election is for era {}", facts.election_for),
 			earn,
 		)),
-		Some(until) if until - facts.election_for < facts.standing_term / STANDING_WARNING => {
+		Some(until) if until - facts.election_for < (facts.standing_term / STANDING_WARNING).max(1) => {
 			Some(warns("standing_expires", format!("its standing ends with era {until}"), earn))
 		}
 		Some(_) => None,
@@ -306,7 +306,7 @@ fn node(facts: &Facts) -> Vec<Reason> {
 		SessionKeys::Elsewhere if concerned => reasons.push(warns(
 			"keys_not_in_node",
 			"the node that was asked does not have its session keys: it could neither author nor vote".into(),
-			"ask the right node (--endpoint), or give this one keys of its own: mesh-agent validator join --rotate",
+			"ask the right node (--endpoint), or have it take over with keys of its own: mesh-agent validator join --rotate",
 		)),
 		SessionKeys::Unknown(why) if concerned => reasons.push(warns(
 			"keys_unknown",
