@@ -249,6 +249,11 @@ fn set_up(operator: &Operator, faucet: &str) {
 	// 100 for the router, 1000 for the validator, 0.1 for the session keys, 0.1 for fees, and 0.001 that every account keeps.
 	assert!(error.contains(&format!("send 1100.201 TOW to {account}")), "{error}");
 	assert!(operator.fail(&["router", "register"], &TERMS).contains("needs 100.101 TOW more"));
+	// What money would not mend is told before there is any.
+	let taken = operator.fail(&["setup"], &["--name", "router-1", "--price", "0.05"]);
+	assert!(taken.contains("the name \"router-1\" belongs to"), "{taken}");
+	let dear = operator.fail(&["setup"], &[&TERMS[..], &["--router-bond", "99"]].concat());
+	assert!(dear.contains("a router's bond of 100.00 TOW, more than the 99.00"), "{dear}");
 
 	let mut child = operator.command(&["setup"], &TERMS).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
 	let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);

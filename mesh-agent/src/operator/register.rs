@@ -31,39 +31,46 @@ pub async fn costs(desk: &Desk, view: &View<'_>) -> Result<Costs> {
 	Ok(costs)
 }
 
+/// Whether the router is registered by this account already; an error if it cannot be. Nothing is spent.
+pub async fn check(desk: &Desk, view: &View<'_>, profile: &Profile, most: Option<Amount>) -> Result<Option<Router>> {
+	let node = desk.node();
+	if let Some(router) = view.router(node).await? {
+		owned(desk, &router)?;
+		ensure!(router.status != RouterStatus::Leaving, "the router is leaving: mesh-agent router withdraw first");
+		return Ok(Some(router));
+	}
+	if let Some(other) = view.named(&profile.name).await? {
+		bail!("the name {:?} belongs to {other}; choose another one with --name", profile::name(profile));
+	}
+	if let Some(why) = view.admission(node).await? {
+		bail!("not admitted yet: {why}");
+	}
+	let bond = view.router_bond().await?;
+	ensure!(
+		most.is_none_or(|most| bond <= most),
+		"the chain asks for a router's bond of {} TOW, more than the {} that you allow",
+		show_tow(bond),
+		show_tow(most.unwrap_or(0))
+	);
+	Ok(None)
+}
+
 /// Registers the router, unless this account has done so already. `most`: refuse if the chain asks for a larger bond.
 pub async fn register(desk: &Desk, profile: &Profile, most: Option<Amount>) -> Result<()> {
 	desk.settle().await?;
 	let (view, node) = (desk.view().await?, desk.node());
-	if let Some(router) = view.router(node).await? {
-		owned(desk, &router)?;
-		ensure!(router.status != RouterStatus::Leaving, "the router is leaving: mesh-agent router withdraw first");
+	if let Some(router) = check(desk, &view, profile, most).await? {
 		say(&format!("{node} is registered already by this account, as {:?}", profile::name(&router.profile)));
 		if router.profile != *profile {
 			say("its terms on chain are not these; to change them: mesh-agent router update");
 		}
 		return Ok(());
 	}
-	let name = profile::name(profile);
-	if let Some(other) = view.named(&profile.name).await? {
-		bail!("the name {name:?} belongs to {other}; choose another one with --name");
-	}
-	if let Some(why) = view.admission(node).await? {
-		bail!("not admitted yet: {why}");
-	}
-	let bond = view.router_bond().await?;
-	if let Some(most) = most {
-		ensure!(
-			bond <= most,
-			"the chain asks for a bond of {} TOW, more than --bond {}",
-			show_tow(bond),
-			show_tow(most)
-		);
-	}
 	let costs = costs(desk, &view).await?;
 	desk.afford(&view, &costs).await?;
 	let arguments = (Static(node), Static(proof(desk)), Static(profile.clone()));
-	let what = format!("registering {name:?} with a bond of {} TOW", show_tow(bond));
+	let bond = show_tow(view.router_bond().await?);
+	let what = format!("registering {:?} with a bond of {bond} TOW", profile::name(profile));
 	desk.submit(&what, "NodeIdentity", "register", arguments).await
 }
 

@@ -50,10 +50,11 @@ pub async fn run(desk: &Desk, plan: &Plan) -> Result<Value> {
 	if desk.account.is_none() {
 		say("back its keys up before there is money on them: mesh-agent keys backup");
 	}
+	// What cannot work is found out before anybody sends money or any is spent.
 	if plan.validator.is_some() {
-		// What cannot work is found out before anything is paid.
 		ready(desk, plan.wait).await?;
 	}
+	possible(desk, plan).await?;
 	funded(desk, plan).await?;
 	register::register(desk, &plan.profile, plan.most_router_bond).await?;
 	if let Some(wish) = plan.validator {
@@ -80,10 +81,10 @@ pub async fn run(desk: &Desk, plan: &Plan) -> Result<Value> {
 /// Waits until the node has caught up.
 async fn ready(desk: &Desk, wait: bool) -> Result<()> {
 	let mut told: Option<Instant> = None;
-	while wait {
+	loop {
 		let own = node::look(&desk.client).await?;
-		if !own.syncing {
-			break;
+		if !wait || !own.syncing {
+			return validator::check_node(desk).await;
 		}
 		if told.is_none_or(|at| at.elapsed() > TELL_EVERY) {
 			let (height, _) = desk.client.finalised().await?;
@@ -92,7 +93,17 @@ async fn ready(desk: &Desk, wait: bool) -> Result<()> {
 		}
 		tokio::time::sleep(PACE).await;
 	}
-	validator::check_node(desk).await
+}
+
+/// An error if something that only the operator can change is in the way.
+async fn possible(desk: &Desk, plan: &Plan) -> Result<()> {
+	let view = desk.view().await?;
+	register::check(desk, &view, &plan.profile, plan.most_router_bond).await?;
+	if plan.validator.is_some() {
+		let candidacy = view.candidacy(&desk.operator()).await?;
+		validator::check_candidacy(desk, &view, candidacy).await?;
+	}
+	Ok(())
 }
 
 /// Waits until the account can pay for what is still to be done.

@@ -74,21 +74,7 @@ pub async fn join(desk: &Desk, wish: Wish) -> Result<()> {
 	let (view, operator) = (desk.view().await?, desk.operator());
 	check_registered(desk, &view).await?;
 	let candidacy = view.candidacy(&operator).await?;
-	if let Some(candidacy) = candidacy {
-		ensure!(
-			candidacy.node == desk.node(),
-			"the account is a candidate with another router, {}: leave with that one, or use another account",
-			candidacy.node
-		);
-	}
-	if let Some((amount, from)) = view.unbonding(&operator).await?.filter(|_| candidacy.is_none()) {
-		let amount = show_tow(amount);
-		ensure!(
-			view.era().await? < from,
-			"an earlier bond of {amount} TOW is due: mesh-agent validator withdraw first"
-		);
-		bail!("an earlier bond of {amount} TOW is on its way back, from era {from} on; withdraw it then, and join after that");
-	}
+	check_candidacy(desk, &view, candidacy).await?;
 	let (total, more) = bond(wish.bond, candidacy, view.rule().await?.min_bond)?;
 	let costs = costs(desk, &view, wish).await?;
 	if more > 0 || costs != Costs::default() {
@@ -109,6 +95,27 @@ pub async fn join(desk: &Desk, wish: Wish) -> Result<()> {
 			Ok(())
 		}
 	}
+}
+
+/// An error if the account cannot become a candidate, or stay one, with this router. Nothing is spent.
+pub async fn check_candidacy(desk: &Desk, view: &View<'_>, candidacy: Option<Candidacy>) -> Result<()> {
+	if let Some(candidacy) = candidacy {
+		ensure!(
+			candidacy.node == desk.node(),
+			"the account is a candidate with another router, {}: leave with that one, or use another account",
+			candidacy.node
+		);
+		return Ok(());
+	}
+	if let Some((amount, from)) = view.unbonding(&desk.operator()).await? {
+		let amount = show_tow(amount);
+		ensure!(
+			view.era().await? < from,
+			"an earlier bond of {amount} TOW is due: mesh-agent validator withdraw first"
+		);
+		bail!("an earlier bond of {amount} TOW is on its way back, from era {from} on; withdraw it then, and join after that");
+	}
+	Ok(())
 }
 
 async fn check_registered(desk: &Desk, view: &View<'_>) -> Result<()> {
