@@ -28,7 +28,9 @@ Examples:
   mesh-agent router register --folder /var/lib/towpath --name maple-7 --price 0.05
   mesh-agent router register --folder /var/lib/towpath --name maple-7 --price 0.08 --role gateway --address 203.0.113.9:7700
   mesh-agent router update --folder /var/lib/towpath --price 0.04
-  mesh-agent router show --folder /var/lib/towpath";
+  mesh-agent router show --folder /var/lib/towpath
+  mesh-agent router leave --folder /var/lib/towpath
+  mesh-agent router withdraw --folder /var/lib/towpath                # after the leave delay";
 
 const VALIDATOR_EXAMPLES: &str = "\
 Examples:
@@ -36,7 +38,8 @@ Examples:
   mesh-agent validator join --folder /var/lib/towpath --bond 2500      # raises the bond of a candidate
   mesh-agent validator status --folder /var/lib/towpath
   mesh-agent validator status --folder /var/lib/towpath --output json
-  mesh-agent validator leave --folder /var/lib/towpath";
+  mesh-agent validator leave --folder /var/lib/towpath
+  mesh-agent validator withdraw --folder /var/lib/towpath              # after the unbonding time";
 
 const SETUP_EXAMPLES: &str = "\
 Examples:
@@ -76,16 +79,19 @@ pub enum RouterCommand {
 		more: profile::More,
 	},
 	/// Show what is registered, as JSON.
+	#[command(after_help = ROUTER_EXAMPLES)]
 	Show {
 		#[command(flatten)]
 		chain: OnChain,
 	},
 	/// Take the router out. It may still claim; its bond stays until the leave delay is over.
+	#[command(after_help = ROUTER_EXAMPLES)]
 	Leave {
 		#[command(flatten)]
 		chain: OnChain,
 	},
 	/// After the leave delay: draw what is due, remove the record and take the bond back.
+	#[command(after_help = ROUTER_EXAMPLES)]
 	Withdraw {
 		#[command(flatten)]
 		chain: OnChain,
@@ -110,11 +116,13 @@ pub enum ValidatorCommand {
 		rotate: bool,
 	},
 	/// Stop being a candidate. A validator serves its era to the end.
+	#[command(after_help = VALIDATOR_EXAMPLES)]
 	Leave {
 		#[command(flatten)]
 		chain: OnChain,
 	},
 	/// After the unbonding time: take the bond back, and the deposit of the session keys.
+	#[command(after_help = VALIDATOR_EXAMPLES)]
 	Withdraw {
 		#[command(flatten)]
 		chain: OnChain,
