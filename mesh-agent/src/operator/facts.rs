@@ -11,7 +11,7 @@ use towpath_primitives::{Amount, NodeId, RouterStatus, RouterView};
 
 use super::{
 	node,
-	words::{Candidacy, Coming, Facts, Registration, SessionKeys},
+	words::{Candidacy, Coming, Facts, Registration, Rival, SessionKeys},
 };
 use crate::{
 	chain::{Client, Router},
@@ -74,6 +74,8 @@ pub struct Rule {
 	pub cap: u32,
 	/// The least bond.
 	pub min_bond: Amount,
+	/// Most who come into a set at once.
+	pub newcomers: u32,
 }
 
 #[derive(Clone, Copy, Debug, DecodeAsType)]
@@ -82,6 +84,15 @@ struct StoredCandidate {
 	node: [u8; 32],
 	bond: Amount,
 	barred: bool,
+	idle: bool,
+}
+
+#[derive(Clone, Copy, Debug, DecodeAsType)]
+#[decode_as_type(crate_path = "subxt::ext::scale_decode")]
+struct StoredSlash {
+	operator: Account,
+	amount: Amount,
+	due: u32,
 }
 
 #[derive(Clone, Copy, Debug, DecodeAsType)]
@@ -236,6 +247,12 @@ impl<'a> View<'a> {
 		self.of_account("ValidatorElection", "Unbonding", who).await
 	}
 
+	/// What an account's offences will still cost, and the era with which it is taken.
+	pub async fn slashes(&self, who: &Account) -> Result<Vec<(Amount, u32)>> {
+		let all: Vec<StoredSlash> = self.value("ValidatorElection", "PendingSlashes").await?;
+		Ok(all.into_iter().filter(|slash| slash.operator == *who).map(|slash| (slash.amount, slash.due)).collect())
+	}
+
 	/// The running era.
 	pub async fn era(&self) -> Result<u32> {
 		self.client.ask("TowpathApi_current_era", (), self.at).await
@@ -263,8 +280,17 @@ impl<'a> View<'a> {
 		Ok(rule.cap.min(most))
 	}
 
-	/// The candidates, without this account, who would be elected if there were places enough: bond and node id.
-	pub async fn rivals(&self, who: &Account, rule: &Rule, era: u32) -> Result<Vec<(Amount, NodeId)>> {
+	/// The set from which the next election starts.
+	async fn serving(&self) -> Result<Vec<Account>> {
+		Ok(match self.set("ElectedSet").await? {
+			Some(elected) => elected,
+			None => self.active_set().await?,
+		})
+	}
+
+	/// The candidates, without this account, who would be elected if there were places enough.
+	pub async fn rivals(&self, who: &Account, rule: &Rule, era: u32) -> Result<Vec<Rival>> {
+		let serving = self.serving().await?;
 		let candidates: Vec<(Account, StoredCandidate)> =
 			self.client.stored_by_account("ValidatorElection", "Candidates", self.at).await?;
 		let routers: BTreeMap<NodeId, Router> =
@@ -275,6 +301,7 @@ impl<'a> View<'a> {
 			let router = routers.get(&NodeId(candidate.node));
 			account != who
 				&& !candidate.barred
+				&& !candidate.idle
 				&& candidate.bond >= rule.min_bond
 				&& with_keys.contains(account)
 				&& router.is_some_and(|router| {
@@ -284,7 +311,12 @@ impl<'a> View<'a> {
 				})
 		};
 		let rivals = candidates.iter().filter(|(account, candidate)| qualifies(account, candidate));
-		Ok(rivals.map(|(_, candidate)| (candidate.bond, NodeId(candidate.node))).collect())
+		let rival = |(account, candidate): &(Account, StoredCandidate)| Rival {
+			bond: candidate.bond,
+			node: NodeId(candidate.node),
+			serving: serving.contains(account),
+		};
+		Ok(rivals.map(rival).collect())
 	}
 
 	/// The era that the next election is for, and what is known of the coming one.
@@ -322,6 +354,7 @@ impl<'a> View<'a> {
 			election_for,
 			floor: rule.floor,
 			places: self.places(&rule).await?,
+			newcomers: rule.newcomers,
 			min_bond: rule.min_bond,
 			standing_minimum: standing.minimum,
 			standing_term: standing.term,
@@ -337,6 +370,8 @@ impl<'a> View<'a> {
 			keys,
 			rivals: self.rivals(who, &rule, election_for).await?,
 			active: self.active_set().await?.contains(who),
+			serving: self.serving().await?.contains(who),
+			slashes: self.slashes(who).await?,
 			authored: self.of_account("ValidatorElection", "Authored", who).await?.unwrap_or(0),
 			coming,
 			own: node::look(self.client).await?,
@@ -347,6 +382,6 @@ impl<'a> View<'a> {
 
 impl From<StoredCandidate> for Candidacy {
 	fn from(stored: StoredCandidate) -> Self {
-		Self { node: NodeId(stored.node), bond: stored.bond, barred: stored.barred }
+		Self { node: NodeId(stored.node), bond: stored.bond, barred: stored.barred, idle: stored.idle }
 	}
 }

@@ -121,6 +121,11 @@ pub enum ValidatorCommand {
 		#[command(flatten)]
 		chain: OnChain,
 	},
+	/// Be electable again after an era in which it authored nothing.
+	Resume {
+		#[command(flatten)]
+		chain: OnChain,
+	},
 	/// After the unbonding time: take the bond back, and the deposit of the session keys.
 	#[command(after_help = VALIDATOR_EXAMPLES)]
 	Withdraw {
@@ -235,6 +240,11 @@ pub async fn validator(command: ValidatorCommand) -> Result<(), Failure> {
 		ValidatorCommand::Leave { chain } => {
 			let desk = desk(chain, false).await?;
 			validator::leave(&desk).await?;
+			desk
+		}
+		ValidatorCommand::Resume { chain } => {
+			let desk = desk(chain, false).await?;
+			validator::resume(&desk).await?;
 			desk
 		}
 		ValidatorCommand::Withdraw { chain } => {

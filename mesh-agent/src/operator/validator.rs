@@ -183,6 +183,21 @@ pub async fn leave(desk: &Desk) -> Result<()> {
 	Ok(())
 }
 
+/// Says that an idle candidate is back.
+pub async fn resume(desk: &Desk) -> Result<()> {
+	check_node(desk).await?;
+	desk.settle().await?;
+	let (view, operator) = (desk.view().await?, desk.operator());
+	match view.candidacy(&operator).await? {
+		None => bail!("the account is not a candidate: mesh-agent validator join"),
+		Some(candidacy) if !candidacy.idle => {
+			say("it is not idle: there is nothing to resume");
+			Ok(())
+		}
+		Some(_) => desk.submit("resuming", "ValidatorElection", "resume", ()).await,
+	}
+}
+
 /// Takes back the bond, and the deposit of session keys that are of no use any more.
 pub async fn withdraw(desk: &Desk) -> Result<()> {
 	desk.settle().await?;
@@ -191,6 +206,12 @@ pub async fn withdraw(desk: &Desk) -> Result<()> {
 	match view.unbonding(&operator).await? {
 		Some((amount, from)) => {
 			let era = view.era().await?;
+			if let Some((amount, due)) = view.slashes(&operator).await?.first() {
+				bail!(
+					"an offence costs {} TOW of the bond when era {due} begins; what is left can be withdrawn then",
+					show_tow(*amount)
+				);
+			}
 			ensure!(era >= from, "the bond can be withdrawn from era {from} on, now it is era {era}");
 			let what = format!("taking back the bond of {} TOW", show_tow(amount));
 			desk.submit(&what, "ValidatorElection", "withdraw", ()).await?;
@@ -227,7 +248,7 @@ mod tests {
 
 	#[test]
 	fn a_bond_is_the_minimum_unless_said_otherwise_and_only_ever_grows() {
-		let candidate = |bond| Some(Candidacy { node: NodeId([1; 32]), bond, barred: false });
+		let candidate = |bond| Some(Candidacy { node: NodeId([1; 32]), bond, barred: false, idle: false });
 		assert_eq!(bond(None, None, 10).unwrap(), (10, 10));
 		assert_eq!(bond(Some(15), None, 10).unwrap(), (15, 15));
 		assert_eq!(bond(None, candidate(15), 10).unwrap(), (15, 0));

@@ -1,7 +1,8 @@
 //! Whether a router validates, whether it will, and if not why: a pure function from what the chain and the node say to words.
 //!
 //! The rule is that of `pallets/validator-election`: the candidates that are willing, active, bonded, in good standing and have
-//! session keys are sorted by bond, ties by node id, and the first `places` of them are chosen, one session before an era starts.
+//! session keys are sorted by bond, ties by node id; of those who do not serve yet only so many come in; and the first `places`
+//! of the rest are chosen, one session before an era starts.
 
 use serde_json::{json, Value};
 use towpath_primitives::{Amount, NodeId, RouterStatus};
@@ -32,6 +33,19 @@ pub struct Candidacy {
 	pub bond: Amount,
 	/// Not to be elected, because of a proved offence.
 	pub barred: bool,
+	/// Not to be elected before it resumes, because it authored nothing.
+	pub idle: bool,
+}
+
+/// A candidate who qualifies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rival {
+	/// Its bond.
+	pub bond: Amount,
+	/// Its router.
+	pub node: NodeId,
+	/// Whether it is in the set from which the next election starts.
+	pub serving: bool,
 }
 
 /// The session keys that are on chain for this account.
@@ -71,6 +85,8 @@ pub struct Facts {
 	pub floor: u32,
 	/// Most validators.
 	pub places: u32,
+	/// Most who come into a set at once, unless the floor needs more.
+	pub newcomers: u32,
 	/// The least bond.
 	pub min_bond: Amount,
 	/// What gives standing: claims worth this within one era …
@@ -90,9 +106,13 @@ pub struct Facts {
 	/// Its session keys.
 	pub keys: SessionKeys,
 	/// The other candidates who qualify.
-	pub rivals: Vec<(Amount, NodeId)>,
+	pub rivals: Vec<Rival>,
 	/// Whether it is a validator of the running era.
 	pub active: bool,
+	/// Whether it is in the set from which the next election starts.
+	pub serving: bool,
+	/// What offences will still cost: how much, and the era with which it is taken.
+	pub slashes: Vec<(Amount, u32)>,
 	/// Blocks that it has authored in the running era.
 	pub authored: u32,
 	/// The coming era.
@@ -145,7 +165,9 @@ pub fn judge(facts: &Facts) -> Verdict {
 	reasons.extend(standing(facts));
 	let qualifies = reasons.iter().all(|reason| !reason.stops);
 	let qualified = facts.rivals.len() as u32 + u32::from(qualifies);
-	let place = qualifies.then(|| better(facts) + 1);
+	let order = order(facts);
+	let place = order.iter().position(|rival| rival.node == facts.node).filter(|_| qualifies);
+	let place = place.map(|index| index as u32 + 1);
 	let enough = qualified.min(facts.places) >= facts.floor.max(1);
 	if !enough && !facts.active {
 		reasons.push(stops(
@@ -156,8 +178,10 @@ pub fn judge(facts: &Facts) -> Verdict {
 			),
 			"nothing here: more routers must qualify",
 		));
+	} else if qualifies && place.is_none() {
+		reasons.push(newcomers_full(facts));
 	} else if place.is_some_and(|place| place > facts.places) {
-		reasons.push(set_full(facts));
+		reasons.push(set_full(facts, &order));
 	}
 	let elected = if enough { place.is_some_and(|place| place <= facts.places) } else { facts.active };
 	reasons.extend(node(facts));
@@ -227,6 +251,13 @@ fn candidacy(facts: &Facts) -> Vec<Reason> {
 			"stop the second node; then governance may pardon, or leave, withdraw and join again",
 		));
 	}
+	if candidacy.idle {
+		reasons.push(stops(
+			"idle",
+			"it authored nothing in an era in which it should have, and rests since".into(),
+			"see that the node runs, is in sync and has its session keys; then: mesh-agent validator resume",
+		));
+	}
 	if candidacy.bond < facts.min_bond {
 		reasons.push(stops(
 			"bond_below_minimum",
@@ -270,22 +301,46 @@ fn standing(facts: &Facts) -> Option<Reason> {
 	}
 }
 
-/// How many of the others come before this account.
-fn better(facts: &Facts) -> u32 {
+/// All who qualify and this account, the best first, without newcomers who are too many.
+fn order(facts: &Facts) -> Vec<Rival> {
 	let bond = facts.candidacy.map_or(facts.min_bond, |candidacy| candidacy.bond);
-	facts.rivals.iter().filter(|(other, node)| *other > bond || (*other == bond && *node < facts.node)).count() as u32
+	let own = Rival { bond, node: facts.node, serving: facts.serving };
+	let mut all: Vec<_> = facts.rivals.iter().copied().chain([own]).collect();
+	all.sort_unstable_by(|a, b| b.bond.cmp(&a.bond).then(a.node.cmp(&b.node)));
+	let mut left = newcomers(facts);
+	all.retain(|rival| {
+		let fits = rival.serving || left > 0;
+		left = left.saturating_sub(u32::from(!rival.serving));
+		fits
+	});
+	all
 }
 
-/// The least bond that is elected besides this one, when there are more who qualify than places.
-pub fn least_elected(rivals: &[(Amount, NodeId)], places: u32) -> Option<Amount> {
-	let mut bonds: Vec<_> = rivals.iter().map(|(bond, _)| *bond).collect();
+/// How many come in at once.
+fn newcomers(facts: &Facts) -> u32 {
+	let staying = facts.rivals.iter().filter(|rival| rival.serving).count() as u32 + u32::from(facts.serving);
+	facts.newcomers.max(facts.floor.saturating_sub(staying))
+}
+
+fn newcomers_full(facts: &Facts) -> Reason {
+	let mut bonds: Vec<_> = facts.rivals.iter().filter(|rival| !rival.serving).map(|rival| rival.bond).collect();
 	bonds.sort_unstable_by(|a, b| b.cmp(a));
-	bonds.get((places as usize).checked_sub(1)?).copied()
+	let most = newcomers(facts);
+	let least = bonds.get((most as usize).saturating_sub(1)).copied().unwrap_or(0);
+	stops(
+		"newcomers_full",
+		format!("no more than {most} newcomers enter an era's validators, and others with higher bonds come first"),
+		format!(
+			"wait for the next eras, or raise the bond: mesh-agent validator join --bond {}",
+			show_tow(least.saturating_add(1))
+		),
+	)
 }
 
-fn set_full(facts: &Facts) -> Reason {
+fn set_full(facts: &Facts, order: &[Rival]) -> Reason {
 	let bond = facts.candidacy.map_or(0, |candidacy| candidacy.bond);
-	let least = least_elected(&facts.rivals, facts.places).unwrap_or(bond);
+	let last = (facts.places as usize).checked_sub(1).and_then(|index| order.get(index));
+	let least = last.map_or(bond, |last| last.bond);
 	stops(
 		"set_full",
 		format!(
@@ -298,9 +353,16 @@ fn set_full(facts: &Facts) -> Reason {
 	)
 }
 
-/// What keeps an elected validator from authoring and voting.
+/// What keeps an elected validator from authoring and voting, or costs it something.
 fn node(facts: &Facts) -> Vec<Reason> {
 	let mut reasons = Vec::new();
+	for (amount, due) in &facts.slashes {
+		reasons.push(warns(
+			"slash_pending",
+			format!("an offence costs {} TOW of its bond when era {due} begins", show_tow(*amount)),
+			"if that is a mistake, ask for a referendum on the emergency track (validatorElection.cancelSlash) before",
+		));
+	}
 	let concerned = facts.candidacy.is_some() || facts.active;
 	match &facts.keys {
 		SessionKeys::Elsewhere if concerned => reasons.push(warns(
@@ -405,6 +467,7 @@ pub fn to_json(facts: &Facts, verdict: &Verdict) -> Value {
 		"bond": facts.candidacy.map(|candidacy| candidacy.bond.to_string()),
 		"minimum_bond": facts.min_bond.to_string(),
 		"unbonding": facts.unbonding.map(|(amount, from)| json!({ "amount": amount.to_string(), "from_era": from })),
+		"slashes": facts.slashes.iter().map(|(amount, due)| json!({ "amount": amount.to_string(), "due_era": due })).collect::<Vec<_>>(),
 		"session_keys": keys,
 		"standing_until": facts.standing_until,
 		"reasons": verdict.reasons.iter().map(|reason| json!({

@@ -3,6 +3,10 @@ use crate::config::UNIT;
 
 const ME: NodeId = NodeId([5; 32]);
 
+fn rival(bond: u128, node: u8) -> Rival {
+	Rival { bond: bond * UNIT, node: NodeId([node; 32]), serving: true }
+}
+
 /// A candidate that will be elected, beside two others.
 fn fine() -> Facts {
 	Facts {
@@ -11,17 +15,20 @@ fn fine() -> Facts {
 		election_for: 8,
 		floor: 2,
 		places: 4,
+		newcomers: 4,
 		min_bond: 1_000 * UNIT,
 		standing_minimum: UNIT,
 		standing_term: 1_000,
 		qualifying: UNIT / 4,
 		registration: Registration::Ours(RouterStatus::Active),
 		standing_until: Some(900),
-		candidacy: Some(Candidacy { node: ME, bond: 2_000 * UNIT, barred: false }),
+		candidacy: Some(Candidacy { node: ME, bond: 2_000 * UNIT, barred: false, idle: false }),
 		unbonding: None,
 		keys: SessionKeys::Held,
-		rivals: vec![(3_000 * UNIT, NodeId([1; 32])), (2_000 * UNIT, NodeId([9; 32]))],
+		rivals: vec![rival(3_000, 1), rival(2_000, 9)],
 		active: false,
+		serving: false,
+		slashes: Vec::new(),
 		authored: 0,
 		coming: Coming::Undecided,
 		own: OwnNode { authority: true, syncing: false, peers: 3 },
@@ -73,6 +80,8 @@ fn every_reason_against_an_election_is_named_alone_with_what_to_do() {
 	refused("not_candidate", |facts| facts.candidacy = None);
 	refused("other_router", |facts| facts.candidacy.as_mut().unwrap().node = NodeId([6; 32]));
 	refused("barred", |facts| facts.candidacy.as_mut().unwrap().barred = true);
+	let words = refused("idle", |facts| facts.candidacy.as_mut().unwrap().idle = true);
+	assert!(words.contains("validator resume"), "{words}");
 	refused("no_session_keys", |facts| facts.keys = SessionKeys::None);
 	let words = refused("bond_below_minimum", |facts| facts.min_bond = 2_500 * UNIT);
 	assert!(words.contains("--bond 2500.00"), "{words}");
@@ -98,10 +107,29 @@ fn a_full_set_is_named_with_the_bond_that_is_enough() {
 }
 
 #[test]
+fn newcomers_who_are_too_many_wait_and_are_told_for_what() {
+	let newcomer = |bond, node| Rival { serving: false, ..rival(bond, node) };
+	let mut facts = Facts { newcomers: 1, ..fine() };
+	assert!(judge(&facts).elected, "the only one");
+	facts.rivals.push(newcomer(2_500, 2));
+	assert_eq!(codes(&facts), ["newcomers_full"]);
+	let words = sentences(&facts, &judge(&facts)).join("\n");
+	assert!(words.contains("no more than 1 newcomers") && words.contains("--bond 2500.000000000001"), "{words}");
+	facts.candidacy.as_mut().unwrap().bond = 2_500 * UNIT + 1;
+	assert!(judge(&facts).elected);
+	// Who serves already does not count as one, and the floor may need more.
+	let serving = Facts { serving: true, ..facts.clone() };
+	assert!(judge(&serving).elected);
+	facts.candidacy.as_mut().unwrap().bond = 2_000 * UNIT;
+	facts.floor = 4;
+	assert!(judge(&facts).elected);
+}
+
+#[test]
 fn ties_go_to_the_smaller_node_id() {
 	let mut facts = Facts { places: 2, ..fine() };
 	assert!(judge(&facts).elected, "05… comes before 09…");
-	facts.rivals[1].1 = NodeId([2; 32]);
+	facts.rivals[1].node = NodeId([2; 32]);
 	assert_eq!(codes(&facts), ["set_full"]);
 }
 
@@ -122,6 +150,7 @@ fn what_does_not_stop_an_election_but_its_fruits_is_told_too() {
 	told("keys_not_in_node", |facts| facts.keys = SessionKeys::Elsewhere);
 	told("keys_unknown", |facts| facts.keys = SessionKeys::Unknown("denied".into()));
 	told("node_not_validating", |facts| facts.own.authority = false);
+	told("slash_pending", |facts| facts.slashes = vec![(UNIT, 9)]);
 	told("node_syncing", |facts| facts.own.syncing = true);
 	told("standing_expires", |facts| facts.standing_until = Some(8));
 	let quiet = Facts { standing_until: Some(108), ..fine() };
@@ -168,7 +197,8 @@ fn json_says_the_same_in_stable_keys() {
 	assert_eq!(json["pending_total"], "15");
 	assert_eq!(json["coming_era"], json!({ "era": 8, "validator": null }));
 	let all = ["authored_blocks", "bond", "candidate", "coming_era", "era", "minimum_bond", "next_election", "pending"];
-	let more = ["pending_total", "reasons", "session_keys", "standing_until", "unbonding", "validator", "words"];
+	let more =
+		["pending_total", "reasons", "session_keys", "slashes", "standing_until", "unbonding", "validator", "words"];
 	let mut keys: Vec<_> = json.as_object().unwrap().keys().map(String::as_str).collect();
 	keys.sort_unstable();
 	assert_eq!(keys, [&all[..], &more[..]].concat());
