@@ -16,6 +16,8 @@ pub enum Reason {
 	Handshake,
 	/// A handshake too many, or without a cookie while many are under way.
 	Flood,
+	/// A beacon that is another network's, not new, not signed by whom it names, from elsewhere than this link, or one too many.
+	Beacon,
 	/// A handshake or a control message of a session that is not known or not its own, or that came before.
 	Session,
 	/// A label that was not given out.
@@ -54,10 +56,11 @@ pub enum Reason {
 
 impl Reason {
 	/// All of them.
-	pub const ALL: [Self; 20] = [
+	pub const ALL: [Self; 21] = [
 		Self::Malformed,
 		Self::Handshake,
 		Self::Flood,
+		Self::Beacon,
 		Self::Session,
 		Self::UnknownLabel,
 		Self::LinkTag,
@@ -83,6 +86,7 @@ impl Reason {
 			Self::Malformed => "malformed",
 			Self::Handshake => "handshake",
 			Self::Flood => "flood",
+			Self::Beacon => "beacon",
 			Self::Session => "session",
 			Self::UnknownLabel => "unknown_label",
 			Self::LinkTag => "link_tag",

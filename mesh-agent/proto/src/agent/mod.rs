@@ -247,6 +247,18 @@ impl Agent {
 		self.links.dial(address, now);
 	}
 
+	/// An interface of this machine can be used from now on: neighbours on it are found by beacons. `index` is what the
+	/// system calls it in addresses of its link, `port` where we take handshakes there. Beacons come out as datagrams to
+	/// [`GROUP`](crate::wire::beacon::GROUP), their scope is the interface.
+	pub fn interface_up(&mut self, index: u32, port: u16, now: Instant) {
+		self.links.interface_up(index, port, now);
+	}
+
+	/// That interface is gone, or not to be used any more.
+	pub fn interface_down(&mut self, index: u32) {
+		self.links.interface_down(index);
+	}
+
 	/// The registry on chain: who is admitted. Links that exist already are judged anew.
 	pub fn set_registry(&mut self, routers: BTreeMap<NodeId, RouterInfo>, now: Instant) {
 		self.registry = routers;

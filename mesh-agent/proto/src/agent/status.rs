@@ -6,7 +6,7 @@ use core::{net::SocketAddr, time::Duration};
 use towpath_primitives::{Amount, ChannelId, NodeId, OverlayAddress};
 
 use super::Agent;
-use crate::{circuit::Phase, forward::Drops, settlement::Account};
+use crate::{circuit::Phase, forward::Drops, link::Origin, settlement::Account};
 
 /// A link.
 #[derive(Clone, Debug)]
@@ -15,6 +15,8 @@ pub struct LinkStatus {
 	pub peer: NodeId,
 	/// Where.
 	pub endpoint: SocketAddr,
+	/// Why it is there.
+	pub origin: Origin,
 	/// Whether routes may use it: it answers, and has not failed lately.
 	pub trusted: bool,
 	/// Round trip.
@@ -70,9 +72,10 @@ impl Agent {
 			links: self
 				.links
 				.iter()
-				.map(|(_, link)| LinkStatus {
+				.map(|(id, link)| LinkStatus {
 					peer: link.peer,
 					endpoint: link.endpoint,
+					origin: self.links.origin(id),
 					trusted: link.is_trusted(),
 					rtt: link.quality.rtt,
 					loss: link.quality.loss,

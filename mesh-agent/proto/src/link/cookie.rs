@@ -19,11 +19,13 @@ pub const MAX_PROVEN: (usize, usize) = (64, 8);
 const LIFE: Duration = Duration::from_secs(10);
 const PURPOSE: &[u8] = b"link cookie";
 
-/// Where an address is: those of an IPv6 network of 64 bits are mostly one subscriber's.
-fn site(address: IpAddr) -> [u8; 16] {
-	match address.to_canonical() {
-		IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
-		IpAddr::V6(v6) => (u128::from(v6) >> 64 << 64).to_be_bytes(),
+/// Where an address is: those of an IPv6 network of 64 bits are mostly one subscriber's. Link-local ones are all of one
+/// network, so the link makes the difference: who floods one keeps nobody out on the others.
+fn site(address: SocketAddr) -> ([u8; 16], u32) {
+	let link = if let SocketAddr::V6(v6) = address { v6.scope_id() } else { 0 };
+	match address.ip().to_canonical() {
+		IpAddr::V4(v4) => (v4.to_ipv6_mapped().octets(), 0),
+		IpAddr::V6(v6) => ((u128::from(v6) >> 64 << 64).to_be_bytes(), link),
 	}
 }
 
@@ -64,13 +66,13 @@ impl Cookies {
 		now: Instant,
 	) -> Welcome {
 		self.renew(rng, now);
-		let own = site(from.ip());
+		let own = site(from);
 		// In all and of this site: without a cookie, and with one.
 		let (mut unproven, mut with_cookie) = ((0, 0), (0, 0));
 		for (address, proven) in others {
 			let count = if proven { &mut with_cookie } else { &mut unproven };
 			count.0 += 1;
-			count.1 += usize::from(site(address.ip()) == own);
+			count.1 += usize::from(site(address) == own);
 		}
 		let has_place = |count: (usize, usize), most: (usize, usize)| count.0 < most.0 && count.1 < most.1;
 		let cookies = self.secrets.map(|secret| make(&secret, from, session));
@@ -103,6 +105,8 @@ fn make(secret: &[u8; 32], from: SocketAddr, session: u32) -> [u8; COOKIE_LEN] {
 
 #[cfg(test)]
 mod tests {
+	use core::net::{Ipv6Addr, SocketAddrV6};
+
 	use rand_core::SeedableRng;
 
 	use super::*;
@@ -184,5 +188,10 @@ mod tests {
 		let subnet = |last: u16| SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, last], 7));
 		let many: Vec<_> = (0..MAX_UNPROVEN.1 as u16).map(|i| (subnet(i), false)).collect();
 		assert!(matches!(door.judge(subnet(99), None, &many, 1), Welcome::Prove(_)), "a /64 is one site");
+		let near =
+			|scope, last| SocketAddr::V6(SocketAddrV6::new(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, last), 7, 0, scope));
+		let link: Vec<_> = (0..MAX_UNPROVEN.1 as u16).map(|i| (near(2, i), false)).collect();
+		assert!(matches!(door.judge(near(2, 99), None, &link, 1), Welcome::Prove(_)), "a link is one site");
+		assert_eq!(door.judge(near(3, 99), None, &link, 1), Welcome::Answer { proven: false }, "and not all of them");
 	}
 }

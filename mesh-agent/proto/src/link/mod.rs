@@ -1,17 +1,22 @@
-//! Links: authenticated adjacencies between two agents. [`Links`] dials, answers, keeps alive and measures them.
+//! Links: authenticated adjacencies between two agents. [`Links`] dials, answers, keeps alive and measures them, and
+//! finds neighbours by their beacons.
 //!
 //! A link belongs to a node id. Its control messages are encrypted, its packets bear tags of the link's key, and both have
 //! counters of their own with a replay window each (T6). A link may have two sessions for a while: after both sides dialled
 //! at once, after a restart, and when keys are renewed. The newer one sends, both receive.
 
 mod cookie;
+mod dial;
 mod health;
+mod nearby;
 mod session;
 mod table;
 
 pub use cookie::{MAX_PROVEN, MAX_UNPROVEN};
+pub use dial::{Dial, Origin};
+pub use nearby::{FORGET, MAX_INTERFACES, MAX_NEARBY, VERIFIED};
 pub use session::{Session, SESSION_PACKETS};
-pub use table::{Dial, LinkEvent, Links, MAX_LINKS, USAGE};
+pub use table::{LinkEvent, Links, MAX_LINKS, USAGE};
 
 use core::{net::SocketAddr, time::Duration};
 

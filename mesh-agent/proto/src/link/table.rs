@@ -13,7 +13,9 @@ use towpath_primitives::NodeId;
 
 use super::{
 	cookie::{Cookies, Welcome},
+	dial::{Aim, Dial},
 	health::{Flaps, Health, STALL},
+	nearby::Nearby,
 	session::Session,
 	Link, LinkId, Quality, DEAD_AFTER,
 };
@@ -34,24 +36,14 @@ pub const MAX_LINKS: usize = 1024;
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
 /// A handshake message without an answer is sent again after this.
 const RETRY: Duration = Duration::from_millis(500);
-/// Between attempts to reach an address: doubled up to the second figure.
-const REDIAL: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(8));
 /// What the handshakes of links are for: it separates them from those of circuits.
 pub const USAGE: &[u8] = b"towpath/link/v1";
 
-/// An address that should always have a link.
-#[derive(Clone, Debug)]
-pub struct Dial {
-	/// Where.
-	pub address: SocketAddr,
-	next: Instant,
-	pause: Duration,
-	link: Option<LinkId>,
-}
-
-struct Attempt {
+pub(super) struct Attempt {
 	handshake: Handshake,
-	address: SocketAddr,
+	pub(super) address: SocketAddr,
+	/// The initiator's: what it is for.
+	aim: Aim,
 	/// The responder's: the initiator's session number.
 	remote: u32,
 	/// The initiator has shown that it receives at its address: its first message has a cookie.
@@ -59,6 +51,14 @@ struct Attempt {
 	first: Vec<u8>,
 	since: Instant,
 	sent: Instant,
+}
+
+impl Attempt {
+	/// Whether its first message is sent again: by the initiator, and to an address that was called on a beacon's word only
+	/// after something has come from there.
+	fn repeats(&self) -> bool {
+		self.remote == 0 && (!self.aim.once || self.proven)
+	}
 }
 
 /// What happens to links.
@@ -72,31 +72,34 @@ pub enum LinkEvent {
 
 /// The table.
 pub struct Links {
-	secrets: Secrets,
+	pub(super) secrets: Secrets,
 	own: NodeId,
-	crypto: SharedCrypto,
-	rng: ChaCha20Rng,
-	dials: Vec<Dial>,
-	attempts: BTreeMap<u32, Attempt>,
+	pub(super) crypto: SharedCrypto,
+	pub(super) rng: ChaCha20Rng,
+	pub(super) dials: Vec<Dial>,
+	pub(super) attempts: BTreeMap<u32, Attempt>,
+	pub(super) nearby: Nearby,
 	cookies: Cookies,
-	links: BTreeMap<LinkId, Link>,
-	by_node: BTreeMap<NodeId, LinkId>,
+	pub(super) links: BTreeMap<LinkId, Link>,
+	pub(super) by_node: BTreeMap<NodeId, LinkId>,
 	by_session: BTreeMap<u32, LinkId>,
 	/// Neighbours whose links have failed lately.
 	flaps: BTreeMap<NodeId, Flaps>,
 	/// When the clock should have been looked at.
 	due: Option<Instant>,
 	next_link: u32,
-	session_packets: u64,
-	out: VecDeque<(SocketAddr, Vec<u8>)>,
+	pub(super) session_packets: u64,
+	pub(super) out: VecDeque<(SocketAddr, Vec<u8>)>,
 	events: VecDeque<LinkEvent>,
 }
 
 impl Links {
 	/// No links yet.
 	pub fn new(secrets: Secrets, crypto: SharedCrypto, mut rng: ChaCha20Rng) -> Self {
+		let own = NodeId(crypto.public_key(&secrets.node_seed));
 		Self {
-			own: NodeId(crypto.public_key(&secrets.node_seed)),
+			own,
+			nearby: Nearby::new(&secrets, own, &mut rng),
 			secrets,
 			crypto,
 			cookies: Cookies::new(&mut rng),
@@ -118,13 +121,6 @@ impl Links {
 	/// Renews keys after fewer packets than [`super::SESSION_PACKETS`]; for tests of the renewal.
 	pub fn renew_after(&mut self, packets: u64) {
 		self.session_packets = packets;
-	}
-
-	/// Keeps a link to whoever is at `address`.
-	pub fn dial(&mut self, address: SocketAddr, now: Instant) {
-		if !self.dials.iter().any(|dial| dial.address == address) {
-			self.dials.push(Dial { address, next: now, pause: REDIAL.0, link: None });
-		}
 	}
 
 	/// One link.
@@ -177,6 +173,7 @@ impl Links {
 			Frame::Response { receiver, sender, noise } => self.complete(from, receiver, sender, noise, now)?,
 			Frame::Final { receiver, noise } => self.accept(from, receiver, noise, now)?,
 			Frame::Retry { receiver, cookie } => self.repeat(from, receiver, cookie)?,
+			Frame::Beacon(beacon) => self.hear(from, &beacon, now)?,
 			Frame::Control { receiver, counter } => return self.open(from, receiver, counter, datagram, now),
 		}
 		Ok(None)
@@ -197,13 +194,13 @@ impl Links {
 		Handshake::new(role, USAGE, &[], &self.secrets, &self.crypto, seed)
 	}
 
-	fn begin(&mut self, address: SocketAddr, now: Instant) {
+	pub(super) fn begin(&mut self, address: SocketAddr, aim: Aim, now: Instant) {
 		let local = self.fresh_session();
 		let mut handshake = self.handshake(Role::Initiator);
 		let Ok(noise) = handshake.write(&[]) else { return };
 		let first = frame::handshake(Kind::HandshakeInit, &[local], &noise);
 		self.out.push_back((address, first.clone()));
-		let attempt = Attempt { handshake, address, remote: 0, proven: false, first, since: now, sent: now };
+		let attempt = Attempt { handshake, address, aim, remote: 0, proven: false, first, since: now, sent: now };
 		self.attempts.insert(local, attempt);
 	}
 
@@ -241,7 +238,8 @@ impl Links {
 		let local = self.fresh_session();
 		let first = frame::handshake(Kind::HandshakeResponse, &[remote, local], &noise);
 		self.out.push_back((from, first.clone()));
-		self.attempts.insert(local, Attempt { handshake, address: from, remote, proven, first, since: now, sent: now });
+		let (address, aim) = (from, Aim::default());
+		self.attempts.insert(local, Attempt { handshake, address, aim, remote, proven, first, since: now, sent: now });
 		Ok(())
 	}
 
@@ -274,6 +272,10 @@ impl Links {
 			self.dials.retain(|dial| dial.address != attempt.address);
 			return Ok(());
 		}
+		// Somebody has repeated another node's beacon: who it is could have said so itself.
+		if attempt.aim.node.is_some_and(|node| node != identity.node) {
+			return Err(Reason::Handshake);
+		}
 		let last = attempt.handshake.write(&[]).map_err(|_| Reason::Handshake)?;
 		let keys = attempt.handshake.finish().map_err(|_| Reason::Handshake)?;
 		let last = frame::handshake(Kind::HandshakeFinal, &[remote], &last);
@@ -281,9 +283,8 @@ impl Links {
 		let mut session = Session::new(&*self.crypto, Role::Initiator, &keys, local, remote);
 		session.unconfirmed = Some((last, now));
 		if let Some(id) = self.install(identity.node, from, session, now) {
-			for dial in self.dials.iter_mut().filter(|dial| dial.address == attempt.address) {
-				(dial.link, dial.pause) = (Some(id), REDIAL.0);
-			}
+			let dials = self.dials.iter_mut().filter(|dial| dial.address == attempt.address);
+			dials.for_each(|dial| dial.answered(id));
 		}
 		Ok(())
 	}
@@ -401,7 +402,7 @@ impl Links {
 	/// Does what is due.
 	pub fn handle_timeout(&mut self, now: Instant) {
 		self.attempts.retain(|_, attempt| now.since(attempt.since) < HANDSHAKE_TIMEOUT);
-		for attempt in self.attempts.values_mut().filter(|attempt| attempt.remote == 0) {
+		for attempt in self.attempts.values_mut().filter(|attempt| attempt.repeats()) {
 			if now.since(attempt.sent) >= RETRY {
 				attempt.sent = now;
 				self.out.push_back((attempt.address, attempt.first.clone()));
@@ -452,34 +453,11 @@ impl Links {
 		}
 	}
 
-	fn redial(&mut self, now: Instant) {
-		let mut begin = Vec::new();
-		for dial in &mut self.dials {
-			let link = dial.link.and_then(|id| self.links.get(&id));
-			let worn = link.is_some_and(|link| link.current.is_worn(self.session_packets));
-			if (link.is_none() || worn) && dial.next <= now {
-				dial.next = now + dial.pause;
-				dial.pause = (dial.pause * 2).min(REDIAL.1);
-				begin.push(dial.address);
-			}
-		}
-		begin.into_iter().for_each(|address| self.begin(address, now));
-		// A link that the neighbour dialled wears out here, too.
-		let worn: Vec<_> = self
-			.links
-			.values()
-			.filter(|link| link.current.is_worn(self.session_packets))
-			.map(|link| link.endpoint)
-			.filter(|endpoint| !self.attempts.values().any(|a| a.address == *endpoint))
-			.collect();
-		worn.into_iter().for_each(|endpoint| self.begin(endpoint, now));
-	}
-
 	/// When [`Self::handle_timeout`] has something to do.
 	pub fn poll_timeout(&self) -> Option<Instant> {
-		let attempts = self.attempts.values().map(|attempt| match attempt.remote {
-			0 => (attempt.sent + RETRY).min(attempt.since + HANDSHAKE_TIMEOUT),
-			_ => attempt.since + HANDSHAKE_TIMEOUT,
+		let attempts = self.attempts.values().map(|attempt| match attempt.repeats() {
+			true => (attempt.sent + RETRY).min(attempt.since + HANDSHAKE_TIMEOUT),
+			false => attempt.since + HANDSHAKE_TIMEOUT,
 		});
 		let links = self.links.values().map(|link| {
 			let last = link.current.unconfirmed.as_ref().map(|(_, sent)| *sent + RETRY);
@@ -487,11 +465,6 @@ impl Links {
 			let silent_at = link.health.silent_at(link.heard, &link.quality).filter(|_| link.is_trusted());
 			[last, silent_at].into_iter().flatten().fold(probe_at.min(link.heard + DEAD_AFTER), Instant::min)
 		});
-		let dials = self
-			.dials
-			.iter()
-			.filter(|dial| dial.link.is_none_or(|id| !self.links.contains_key(&id)))
-			.map(|dial| dial.next);
-		attempts.chain(links).chain(dials).min()
+		attempts.chain(links).chain(self.next_call()).min()
 	}
 }

@@ -7,10 +7,12 @@
 //! handshake retry     kind 1 | receiver's session 4                      | cookie 16
 //! control             kind 1 | receiver's session 4 | counter 6          | ciphertext | AEAD tag 16
 //! ```
+//!
+//! and, to a whole link, the [`Beacon`].
 
 use alloc::vec::Vec;
 
-use super::{get_u48, put_u48, Kind};
+use super::{beacon::Beacon, get_u48, put_u48, Kind};
 use crate::crypto::{Aead, AEAD_TAG_LEN};
 
 /// Bytes in front of a control message's ciphertext.
@@ -34,6 +36,8 @@ pub enum Frame<'a> {
 	Retry { receiver: u32, cookie: &'a [u8; COOKIE_LEN] },
 	/// An encrypted message: its header is authenticated with it.
 	Control { receiver: u32, counter: u64 },
+	/// Says who else is on this link.
+	Beacon(Beacon),
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
@@ -60,6 +64,7 @@ impl<'a> Frame<'a> {
 				Self::Control { receiver: first, counter: get_u48(&bytes[5..]) }
 			}
 			Kind::Control => return None,
+			Kind::Beacon => Self::Beacon(Beacon::parse(bytes)?),
 		})
 	}
 }

@@ -3,6 +3,7 @@
 //! Datagrams between agents start with a [`Kind`]. Only [`packet`] is on the data path.
 
 pub mod babel;
+pub mod beacon;
 pub mod control;
 pub mod frame;
 pub mod packet;
@@ -23,6 +24,8 @@ pub enum Kind {
 	HandshakeFinal = 5,
 	/// Asks whoever began a handshake to repeat it with a cookie.
 	HandshakeRetry = 6,
+	/// Tells a whole link that an agent is there.
+	Beacon = 7,
 }
 
 impl Kind {
@@ -35,6 +38,7 @@ impl Kind {
 			4 => Self::HandshakeResponse,
 			5 => Self::HandshakeFinal,
 			6 => Self::HandshakeRetry,
+			7 => Self::Beacon,
 			_ => return None,
 		})
 	}

@@ -16,6 +16,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod babel;
+mod beacon;
 mod circuit;
 mod handshake;
 mod live;

@@ -1,0 +1,135 @@
+//! Whom an agent calls: the addresses that are configured, for ever, and the neighbours that beacons told of.
+
+use alloc::vec::Vec;
+use core::{net::SocketAddr, time::Duration};
+
+use towpath_primitives::NodeId;
+
+use super::{table::Links, LinkId};
+use crate::{forward::Reason, time::Instant, wire::beacon::Beacon};
+
+/// Between attempts to reach an address: doubled up to the second figure.
+const REDIAL: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(8));
+
+/// An address that should always have a link.
+#[derive(Clone, Debug)]
+pub struct Dial {
+	/// Where.
+	pub address: SocketAddr,
+	next: Instant,
+	pause: Duration,
+	link: Option<LinkId>,
+}
+
+impl Dial {
+	/// Somebody answered at this address.
+	pub(super) fn answered(&mut self, link: LinkId) {
+		(self.link, self.pause) = (Some(link), REDIAL.0);
+	}
+}
+
+/// Why there is a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+	/// Its address is configured.
+	Configured,
+	/// The neighbour's beacon was heard.
+	Discovered,
+	/// The neighbour called.
+	Called,
+}
+
+/// What one attempt is for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Aim {
+	/// Who has to answer, if that is known.
+	pub node: Option<NodeId>,
+	/// The first message is not repeated: nothing shows yet that anybody at that address wants it.
+	pub once: bool,
+}
+
+impl Links {
+	/// Keeps a link to whoever is at `address`.
+	pub fn dial(&mut self, address: SocketAddr, now: Instant) {
+		if !self.dials.iter().any(|dial| dial.address == address) {
+			self.dials.push(Dial { address, next: now, pause: REDIAL.0, link: None });
+		}
+	}
+
+	/// Sends and hears beacons on an interface from now on. `port`: where handshakes are taken.
+	pub fn interface_up(&mut self, index: u32, port: u16, now: Instant) {
+		self.nearby.open(index, port, &mut self.rng, now);
+	}
+
+	/// An interface is gone. What is left of its links is found out by their probes.
+	pub fn interface_down(&mut self, index: u32) {
+		self.nearby.close(index);
+	}
+
+	/// Why there is this link.
+	pub fn origin(&self, id: LinkId) -> Origin {
+		let found = |link: &super::Link| self.nearby.knows(&link.peer, link.endpoint);
+		match self.links.get(&id) {
+			Some(link) if found(link) => Origin::Discovered,
+			Some(link) if self.dials.iter().any(|dial| dial.address == link.endpoint) => Origin::Configured,
+			_ => Origin::Called,
+		}
+	}
+
+	fn endpoint(&self, node: &NodeId) -> Option<SocketAddr> {
+		self.links.get(self.by_node.get(node)?).map(|link| link.endpoint)
+	}
+
+	/// Takes a beacon, and calls who has sent it if nothing speaks against it.
+	pub(super) fn hear(&mut self, from: SocketAddr, beacon: &Beacon, now: Instant) -> Result<(), Reason> {
+		let link = self.endpoint(&beacon.node);
+		self.nearby.hear(from, beacon, link, &self.secrets, &*self.crypto, now)?;
+		self.call_nearby(now);
+		Ok(())
+	}
+
+	fn call_nearby(&mut self, now: Instant) {
+		let (links, by_node) = (&self.links, &self.by_node);
+		let calls = self.nearby.calls(|node| links.get(by_node.get(node)?).map(|link| link.endpoint), now);
+		for call in calls {
+			self.begin(call.address, Aim { node: Some(call.node), once: !call.proven }, now);
+		}
+	}
+
+	/// Begins all handshakes, and sends all beacons, that are due.
+	pub(super) fn redial(&mut self, now: Instant) {
+		let beacons = self.nearby.beacons(&self.secrets, &*self.crypto, &mut self.rng, now);
+		self.out.extend(beacons);
+		self.call_nearby(now);
+		let mut begin = Vec::new();
+		for dial in &mut self.dials {
+			let link = dial.link.and_then(|id| self.links.get(&id));
+			let worn = link.is_some_and(|link| link.current.is_worn(self.session_packets));
+			if (link.is_none() || worn) && dial.next <= now {
+				dial.next = now + dial.pause;
+				dial.pause = (dial.pause * 2).min(REDIAL.1);
+				begin.push(dial.address);
+			}
+		}
+		begin.into_iter().for_each(|address| self.begin(address, Aim::default(), now));
+		// A link that the neighbour dialled wears out here, too.
+		let worn: Vec<_> = self
+			.links
+			.values()
+			.filter(|link| link.current.is_worn(self.session_packets))
+			.map(|link| link.endpoint)
+			.filter(|endpoint| !self.attempts.values().any(|a| a.address == *endpoint))
+			.collect();
+		worn.into_iter().for_each(|endpoint| self.begin(endpoint, Aim::default(), now));
+	}
+
+	/// When somebody is to be called, or a beacon is due.
+	pub(super) fn next_call(&self) -> Option<Instant> {
+		let dials = self
+			.dials
+			.iter()
+			.filter(|dial| dial.link.is_none_or(|id| !self.links.contains_key(&id)))
+			.map(|dial| dial.next);
+		dials.chain(self.nearby.poll_timeout(|node| self.by_node.contains_key(node))).min()
+	}
+}
