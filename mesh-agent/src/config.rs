@@ -25,6 +25,9 @@ pub struct Config {
 	/// Neighbours to keep a link to.
 	#[serde(default)]
 	pub peers: Vec<SocketAddr>,
+	/// Neighbours that find each other.
+	#[serde(default)]
+	pub discovery: Discovery,
 	/// The chain.
 	#[serde(default)]
 	pub chain: Chain,
@@ -43,6 +46,18 @@ pub struct Config {
 
 fn default_listen() -> SocketAddr {
 	SocketAddr::from((Ipv4Addr::UNSPECIFIED, 7700))
+}
+
+/// `[discovery]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Discovery {
+	/// Send beacons and call who sends them. Without it, [`Config::discovers`] decides.
+	pub enabled: Option<bool>,
+	/// Only on these interfaces; a star at the end stands for any rest of a name.
+	pub interfaces: Vec<String>,
+	/// And never on these.
+	pub except: Vec<String>,
 }
 
 /// `[chain]`
@@ -216,6 +231,14 @@ fn genesis<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<[u8; 32]
 }
 
 impl Config {
+	/// Whether neighbours are looked for. A beacon tells a whole link who this is, so only they do it without being asked whose
+	/// node id and place are known anyway, on addresses that are not for one interface: routers. A household names the
+	/// interfaces that lead to neighbours of its own, and tells nobody in a café.
+	pub fn discovers(&self) -> bool {
+		let router = self.router.is_some() && self.listen.ip().is_unspecified();
+		self.discovery.enabled.unwrap_or(router || !self.discovery.interfaces.is_empty())
+	}
+
 	/// Reads and checks a file.
 	pub fn read(path: &Path) -> Result<Self> {
 		let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -286,6 +309,17 @@ mod tests {
 		let config = Config::parse("folder = \"/tmp/x\"").unwrap();
 		assert_eq!(config.chain.endpoint, "ws://127.0.0.1:9944");
 		assert!(config.router.is_none() && config.payer.is_none() && config.metrics.is_none());
+	}
+
+	#[test]
+	fn a_router_looks_for_neighbours_and_a_household_only_where_it_was_told_to() {
+		let discovers = |text: &str| Config::parse(&format!("folder = \"x\"\n{text}")).unwrap().discovers();
+		assert!(discovers("[router]") && !discovers(""));
+		assert!(!discovers("[router]\n[discovery]\nenabled = false"));
+		assert!(!discovers("listen = \"127.0.0.1:7700\"\n[router]"), "nor does one that listens at one address");
+		assert!(discovers("[discovery]\ninterfaces = [\"eth0\"]"));
+		assert!(!discovers("[discovery]\nenabled = false\ninterfaces = [\"eth0\"]"));
+		assert!(!discovers("[discovery]\nexcept = [\"eth0\"]"));
 	}
 
 	#[test]

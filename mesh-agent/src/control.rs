@@ -1,7 +1,7 @@
 //! The agent's control socket: a Unix socket in its folder, for its owner alone. A line with a command goes in, a line of
 //! JSON comes out.
 
-use std::{os::unix::fs::PermissionsExt, path::Path, rc::Rc};
+use std::{net::SocketAddr, os::unix::fs::PermissionsExt, path::Path, rc::Rc};
 
 use anyhow::{bail, Context, Result};
 use serde_json::{json, Value};
@@ -90,6 +90,8 @@ pub fn status(shared: &Shared) -> Value {
 		"links": status.links.iter().map(|link| json!({
 			"peer": link.peer.to_string(),
 			"endpoint": link.endpoint.to_string(),
+			"origin": format!("{:?}", link.origin).to_lowercase(),
+			"interface": interface(shared, &link.endpoint),
 			"trusted": link.trusted,
 			"rtt_ms": link.rtt.map(|rtt| rtt.as_micros() as f64 / 1000.0),
 			"loss_percent": f64::from(link.loss) / 100.0,
@@ -119,6 +121,12 @@ pub fn status(shared: &Shared) -> Value {
 		"drops": drops,
 		"delivered_bytes": status.delivered,
 	})
+}
+
+/// The interface of an address that means something on one link only.
+fn interface(shared: &Shared, address: &SocketAddr) -> Option<String> {
+	let SocketAddr::V6(v6) = address else { return None };
+	shared.interfaces.borrow().name(v6.scope_id()).map(str::to_owned)
 }
 
 /// Asks the agent that runs in a folder.

@@ -9,6 +9,7 @@ mod config;
 mod control;
 mod crypto;
 mod dev;
+mod discovery;
 mod flows;
 mod keys;
 mod metrics;

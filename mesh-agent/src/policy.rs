@@ -51,6 +51,12 @@ pub struct ExitPolicy {
 }
 
 impl ExitPolicy {
+	/// What a configuration says.
+	pub fn new(gateway: &crate::config::Gateway) -> Result<Self> {
+		let allow = gateway.allow.iter().map(|range| range.parse()).collect::<Result<_>>()?;
+		Ok(Self { allow, sources: gateway.source.clone() })
+	}
+
 	/// Whether a destination may be reached. Loopback, link-local, private and other special addresses may not, unless the
 	/// operator says so: they are this machine and its neighbours, not the Internet.
 	pub fn allows(&self, to: SocketAddr) -> bool {

@@ -30,6 +30,7 @@ use crate::{
 	config::{self, Config},
 	control::{self, Request},
 	crypto::RingCrypto,
+	discovery::{self, Interfaces},
 	flows::Flows,
 	keys::{self, Keys},
 	metrics::Metrics,
@@ -58,6 +59,8 @@ pub struct Shared {
 	pub agent: RefCell<Agent>,
 	/// What this machine asked the mesh for.
 	pub flows: RefCell<Flows>,
+	/// Where neighbours are looked for.
+	pub interfaces: RefCell<Interfaces>,
 	/// Something was put into the agent.
 	pub work: Notify,
 	start: Clock,
@@ -113,6 +116,7 @@ pub async fn run(config: Config) -> Result<()> {
 			Instant::from_micros(0),
 		)),
 		flows: RefCell::default(),
+		interfaces: RefCell::default(),
 		work: Notify::new(),
 		start: Clock::now(),
 	});
@@ -129,7 +133,7 @@ pub async fn run(config: Config) -> Result<()> {
 	let socket = control::listen(&config.folder)?;
 	tokio::task::spawn_local(control::serve(socket, shared.clone(), requests));
 	let tun = config.tun.as_ref().map(|tun| Tun::open(&tun.name, own, tun.ipv4)).transpose()?;
-	let policy = config.router.as_ref().and_then(|router| router.gateway.as_ref()).map(exit_policy).transpose()?;
+	let policy = config.router.as_ref().and_then(|router| router.gateway.as_ref()).map(ExitPolicy::new).transpose()?;
 	let mut shell = Shell {
 		shared: shared.clone(),
 		tun,
@@ -230,11 +234,6 @@ async fn genesis(config: &Config) -> Result<GenesisHash> {
 	bail!("no node answers at {}; start one, or set chain.genesis and chain.endpoint", config.chain.endpoint)
 }
 
-fn exit_policy(gateway: &config::Gateway) -> Result<ExitPolicy> {
-	let allow = gateway.allow.iter().map(|range| range.parse()).collect::<Result<_>>()?;
-	Ok(ExitPolicy { allow, sources: gateway.source.clone() })
-}
-
 fn core_config(config: &Config, secrets: Secrets) -> Result<agent::Config> {
 	let defaults = config::Router::default();
 	let router = config.router.as_ref().unwrap_or(&defaults);
@@ -286,6 +285,7 @@ fn forward_local(shared: &Rc<Shared>, gateway: Option<OverlayAddress>, packet: &
 impl Shell {
 	async fn begin(&mut self, keys: &Keys, records: &[Record]) -> Result<()> {
 		let now = self.shared.now();
+		discovery::start(&self.shared, &self.config, &mut self.udp);
 		for peer in &self.config.peers {
 			self.shared.agent.borrow_mut().dial(*peer, now);
 		}
@@ -318,6 +318,10 @@ impl Shell {
 		loop {
 			let transmit = self.shared.agent.borrow_mut().poll_transmit();
 			if let Some(transmit) = transmit {
+				if transmit.to.ip().is_multicast() {
+					self.shared.interfaces.borrow().send(transmit.to, &transmit.bytes);
+					continue;
+				}
 				self.udp.send(transmit.to, transmit.segment, &transmit.bytes).await;
 				continue;
 			}

@@ -104,7 +104,7 @@ fn between(span: (Duration, Duration), rng: &mut ChaCha20Rng) -> Duration {
 }
 
 impl Found {
-	/// Whether a beacon is newer than the newest. One of another start may be older all the same: nobody here has a clock.
+	/// Whether a beacon is newer than what is known. One of another start may be older all the same: nobody here has a clock.
 	fn is_older_than(&self, beacon: &Beacon) -> bool {
 		self.start != beacon.start || self.number < beacon.number
 	}
@@ -276,5 +276,85 @@ impl Nearby {
 			}
 		});
 		self.interfaces.values().map(|interface| interface.next).chain(calls).min()
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	use core::net::Ipv6Addr;
+
+	use rand_core::SeedableRng;
+
+	use super::*;
+	use crate::crypto::RustCrypto;
+
+	const SECRETS: Secrets = Secrets { genesis: [1; 32], node_seed: [2; 32], noise: [3; 32] };
+	const LINK: u32 = 3;
+
+	fn at(ms: u64) -> Instant {
+		Instant::from_micros(ms * 1_000)
+	}
+
+	struct Listener(Nearby, ChaCha20Rng);
+
+	impl Listener {
+		fn new() -> Self {
+			let mut rng = ChaCha20Rng::from_seed([4; 32]);
+			let own = NodeId(RustCrypto.public_key(&SECRETS.node_seed));
+			let mut nearby = Nearby::new(&SECRETS, own, &mut rng);
+			nearby.open(LINK, 7700, &mut rng, at(0));
+			Self(nearby, rng)
+		}
+
+		/// A beacon of another node, from an address of its own.
+		fn hear(&mut self, node: u16, number: u32, ms: u64) -> Result<(), Reason> {
+			let seed = core::array::from_fn(|i| node.to_le_bytes()[i % 2]);
+			let beacon = Beacon::sign(&RustCrypto, &seed, &SECRETS.genesis, 7700, [5; 8], number);
+			let from = SocketAddrV6::new(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, node), 7701, 0, LINK);
+			self.0.hear(from.into(), &beacon, None, &SECRETS, &RustCrypto, at(ms))
+		}
+
+		fn known(&self) -> usize {
+			self.0.interfaces[&LINK].found.len()
+		}
+	}
+
+	#[test]
+	fn a_full_table_makes_room_only_by_who_was_called_in_vain() {
+		let mut listener = Listener::new();
+		let heard = (1..200).filter(|node| listener.hear(*node, 1, u64::from(*node) * 50).is_ok()).count();
+		assert_eq!((heard, listener.known()), (MAX_NEARBY, MAX_NEARBY), "nobody was called yet");
+		assert!(listener.0.calls(|_| None, at(11_000)).len() == MAX_NEARBY);
+		assert_eq!(listener.hear(300, 1, 13_999), Err(Reason::Beacon));
+		assert_eq!(listener.hear(300, 1, 14_000), Ok(()));
+		assert_eq!(listener.known(), MAX_NEARBY);
+		// Those with links stay, whoever comes.
+		let mut listener = Listener::new();
+		(1..200).for_each(|node| drop(listener.hear(node, 1, u64::from(node) * 50)));
+		let addresses: BTreeMap<_, _> =
+			listener.0.interfaces[&LINK].found.iter().map(|(node, found)| (*node, found.address)).collect();
+		listener.0.calls(|node| addresses.get(node).map(|address| (*address).into()), at(11_000));
+		assert_eq!(listener.hear(300, 1, 30_000), Err(Reason::Beacon));
+	}
+
+	#[test]
+	fn a_beacon_counts_once_and_an_older_one_of_its_start_not_at_all() {
+		let mut listener = Listener::new();
+		assert_eq!(listener.hear(7, 5, 0), Ok(()));
+		assert_eq!(listener.hear(7, 5, 1), Err(Reason::Beacon));
+		assert_eq!(listener.hear(7, 4, 2), Err(Reason::Beacon));
+		assert_eq!(listener.hear(7, 6, 3), Ok(()));
+	}
+
+	#[test]
+	fn no_more_interfaces_are_used_than_there_is_room_for_and_none_without_a_number() {
+		let Listener(mut nearby, mut rng) = Listener::new();
+		(0..200).for_each(|index| nearby.open(index, 7700, &mut rng, at(0)));
+		assert_eq!(nearby.interfaces.len(), MAX_INTERFACES);
+		assert!(!nearby.interfaces.contains_key(&0));
+		assert_eq!(nearby.beacons(&SECRETS, &RustCrypto, &mut rng, at(200)).len(), MAX_INTERFACES);
+		nearby.close(LINK);
+		nearby.open(199, 7700, &mut rng, at(0));
+		assert!(nearby.interfaces.contains_key(&199));
 	}
 }
