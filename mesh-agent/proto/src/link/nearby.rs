@@ -308,9 +308,15 @@ mod tests {
 
 		/// A beacon of another node, from an address of its own.
 		fn hear(&mut self, node: u16, number: u32, ms: u64) -> Result<(), Reason> {
+			self.hear_on(LINK, node, number, 7700, ms)
+		}
+
+		/// The port that it was signed with is 7700.
+		fn hear_on(&mut self, link: u32, node: u16, number: u32, port: u16, ms: u64) -> Result<(), Reason> {
 			let seed = core::array::from_fn(|i| node.to_le_bytes()[i % 2]);
-			let beacon = Beacon::sign(&RustCrypto, &seed, &SECRETS.genesis, 7700, [5; 8], number);
-			let from = SocketAddrV6::new(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, node), 7701, 0, LINK);
+			let mut beacon = Beacon::sign(&RustCrypto, &seed, &SECRETS.genesis, 7700, [5; 8], number);
+			beacon.port = port;
+			let from = SocketAddrV6::new(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, node), 7701, 0, link);
 			self.0.hear(from.into(), &beacon, None, &SECRETS, &RustCrypto, at(ms))
 		}
 
@@ -335,6 +341,31 @@ mod tests {
 			listener.0.interfaces[&LINK].found.iter().map(|(node, found)| (*node, found.address)).collect();
 		listener.0.calls(|node| addresses.get(node).map(|address| (*address).into()), at(11_000));
 		assert_eq!(listener.hear(300, 1, 30_000), Err(Reason::Beacon));
+	}
+
+	#[test]
+	fn twenty_signatures_a_second_are_verified_on_a_link_whoever_made_them() {
+		let mut listener = Listener::new();
+		listener.0.open(LINK + 1, 7700, &mut listener.1, at(0));
+		for node in 1..=VERIFIED.1 as u16 {
+			assert_eq!(listener.hear_on(LINK, node, 1, 7777, 0), Err(Reason::Beacon), "forged");
+		}
+		assert_eq!(listener.hear(100, 1, 0), Err(Reason::Beacon), "it drowns");
+		assert_eq!(listener.hear_on(LINK + 1, 100, 1, 7700, 0), Ok(()), "on that link alone");
+		assert_eq!(listener.hear(100, 1, 50), Ok(()));
+	}
+
+	#[test]
+	fn a_node_that_is_heard_on_two_links_is_called_over_one_and_a_second_later_over_the_other() {
+		let mut listener = Listener::new();
+		listener.0.open(LINK + 1, 7700, &mut listener.1, at(0));
+		for link in [LINK, LINK + 1] {
+			assert_eq!(listener.hear_on(link, 7, 1, 7700, 0), Ok(()));
+		}
+		let mut called = |ms| listener.0.calls(|_| None, at(ms)).len();
+		// Which of the two has the smaller id says when the first call is due.
+		assert_eq!(called(1_000), 1);
+		assert_eq!((called(1_000), called(1_999), called(2_000), called(60_000)), (0, 0, 1, 0));
 	}
 
 	#[test]
