@@ -336,7 +336,8 @@ mod tests {
 		assert_eq!(listener.known(), MAX_NEARBY);
 		// Those with links stay, whoever comes.
 		let mut listener = Listener::new();
-		(1..200).for_each(|node| drop(listener.hear(node, 1, u64::from(node) * 50)));
+		let heard = (1..200).filter(|node| listener.hear(*node, 1, u64::from(*node) * 50).is_ok()).count();
+		assert_eq!(heard, MAX_NEARBY);
 		let addresses: BTreeMap<_, _> =
 			listener.0.interfaces[&LINK].found.iter().map(|(node, found)| (*node, found.address)).collect();
 		listener.0.calls(|node| addresses.get(node).map(|address| (*address).into()), at(11_000));
