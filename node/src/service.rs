@@ -10,12 +10,12 @@ use sc_network::{
 };
 use sc_network_sync::SyncingService;
 use sc_service::{config::Configuration, Error, PartialComponents, TaskManager, WarpSyncConfig};
-use sc_transaction_pool_api::OffchainTransactionPoolFactory;
+use sc_transaction_pool_api::{OffchainTransactionPoolFactory, RejectAllTxPool};
 use sp_consensus_babe::inherents::BabeCreateInherentDataProviders;
 use std::{sync::Arc, time::Duration};
 use towpath_runtime::{opaque::Block, Hash, RuntimeApi};
 
-use crate::rpc;
+use crate::{equivocation::Watched, rpc};
 
 /// Executes the runtime.
 type Executor = sc_executor::WasmExecutor<sp_io::SubstrateHostFunctions>;
@@ -27,7 +27,7 @@ type GrandpaImport = sc_consensus_grandpa::GrandpaBlockImport<FullBackend, Block
 type GrandpaLink = sc_consensus_grandpa::LinkHalf<Block, FullClient, FullSelectChain>;
 type InherentProviders = BabeCreateInherentDataProviders<Block>;
 type BabeImport =
-	sc_consensus_babe::BabeBlockImport<Block, FullClient, GrandpaImport, InherentProviders, FullSelectChain>;
+	Watched<sc_consensus_babe::BabeBlockImport<Block, FullClient, GrandpaImport, InherentProviders, FullSelectChain>>;
 
 /// Blocks between two stored GRANDPA justifications, which warp sync and light clients jump along.
 const JUSTIFICATION_PERIOD: u32 = 512;
@@ -93,14 +93,17 @@ pub fn new_partial(config: &Configuration) -> Result<Partial, Error> {
 		);
 		Ok((slot, timestamp))
 	});
-	let (block_import, babe_link) = sc_consensus_babe::block_import(
+	let (babe_import, babe_link) = sc_consensus_babe::block_import(
 		babe_config,
 		grandpa_import.clone(),
 		client.clone(),
 		inherents.clone(),
 		select_chain.clone(),
-		OffchainTransactionPoolFactory::new(transaction_pool.clone()),
+		// Its reports are no good; [`Watched`] makes them.
+		OffchainTransactionPoolFactory::new(RejectAllTxPool::default()),
 	)?;
+	let reports = OffchainTransactionPoolFactory::new(transaction_pool.clone());
+	let block_import = Watched::new(babe_import, client.clone(), reports, slot_duration);
 	let (import_queue, babe_worker) = sc_consensus_babe::import_queue(sc_consensus_babe::ImportQueueParams {
 		link: babe_link.clone(),
 		block_import: block_import.clone(),

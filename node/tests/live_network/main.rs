@@ -2,10 +2,11 @@
 //!
 //! One network serves every check, because starting one takes longer than most of them: signed receipts are claimed and
 //! paid, bad ones refused, an era's rewards drawn, a treasury spend voted and paid out, the ledger read and read again by an
-//! independent tool, a validator killed and started again, a cheating payer convicted, both channels finished, and the set
-//! of validators changed.
+//! independent tool, a validator killed and started again, a cheating payer convicted, both channels finished, the set of
+//! validators changed, and a validator who signs twice found out.
 
 mod chain;
+mod equivocation;
 mod ledger;
 mod network;
 mod story;

@@ -20,7 +20,7 @@ const BOOT_PEER: &str = "12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp";
 pub struct Network {
 	validators: Vec<Validator>,
 	// Last, so that it is removed after the processes have ended.
-	_folder: TempDir,
+	folder: TempDir,
 }
 
 struct Validator {
@@ -55,7 +55,7 @@ impl Network {
 			validator.start()?;
 			validators.push(validator);
 		}
-		let network = Network { validators, _folder: folder };
+		let network = Network { validators, folder };
 		for index in 0..NAMES.len() {
 			network.connect(index).await?;
 		}
@@ -90,6 +90,18 @@ impl Network {
 
 	pub fn restart(&mut self, index: usize) -> Result<()> {
 		self.validators[index].start()
+	}
+
+	/// Starts a second node with the session keys of a validator, which no operator should ever do.
+	pub fn twin(&mut self, index: usize) -> Result<()> {
+		let folder = self.folder.path().join("twin");
+		std::fs::create_dir_all(&folder)?;
+		let (network_key, boot) = (format!("{:064x}", self.validators.len() + 1), self.validators[1].boot.clone());
+		let (p2p_port, rpc_port, name) = (free_port()?, free_port()?, self.validators[index].name);
+		let mut twin = Validator { name, folder, network_key, p2p_port, rpc_port, boot, process: None };
+		twin.start()?;
+		self.validators.push(twin);
+		Ok(())
 	}
 
 	/// The end of a validator's log, for messages about failures.

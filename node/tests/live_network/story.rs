@@ -10,7 +10,7 @@ use std::{io::Write, process::Command};
 use towpath_primitives::{cost_of, ChannelId, NodeId, Receipt, SignedReceipt, SlotView};
 use towpath_runtime::{apis::Channel, presets::node_ids, Balance, Runtime, RuntimeCall, UNIT};
 
-use crate::{chain::Chain, ledger, network::Network, votes};
+use crate::{chain::Chain, equivocation, ledger, network::Network, votes};
 
 /// The secrets of the two payers' receipt keys.
 const EVE_SEED: [u8; 32] = [0xe5; 32];
@@ -41,7 +41,8 @@ pub async fn tell(network: &mut Network) -> Result<()> {
 	an_overspending_payer_is_convicted(&chain).await?;
 	votes::a_validator_says_that_it_leaves(&chain).await?;
 	both_channels_finish(&chain).await?;
-	votes::the_set_is_smaller_and_finalises(&chain).await
+	votes::the_set_is_smaller_and_finalises(&chain).await?;
+	equivocation::who_signs_twice_is_found_out(network, &chain).await
 }
 
 /// Says how far the story is, past the test runner, which would keep it until the end and then throw it away.
