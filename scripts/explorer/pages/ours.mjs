@@ -68,7 +68,9 @@ export async function ours(ask, chain) {
 	await ask('tx.nodeIdentity.register with a wrong proof: BadProof', () => chain.submit(eve, register(proof(newKey(), eve))), named('nodeIdentity', 'BadProof'));
 	await ask('tx.nodeIdentity.register', () => chain.send(eve, register(proof(router, eve))), event('nodeIdentity', 'Registered', ({ node, operator }) =>
 		operator.eq(eve.address) && node.toHex() === `0x${Buffer.from(router.publicKey).toString('hex')}`));
-	await ask('tx.nodeIdentity.update too early: TooSoon', () => chain.submit(eve, nodeIdentity.update(router.publicKey, profile)), named('nodeIdentity', 'TooSoon'));
+	// Twice at once: however long the registration took to be final, the second one is too early.
+	const update = nodeIdentity.update(router.publicKey, profile);
+	await ask('tx.nodeIdentity.update too early: TooSoon', () => chain.submit(eve, api.tx.utility.batchAll([update, update])), named('nodeIdentity', 'TooSoon'));
 	await ask('query.nodeIdentity.routers', () => api.query.nodeIdentity.routers(router.publicKey), (found) =>
 		found.unwrap().profile.name.toUtf8() === name && found.unwrap().profile.prefixes[0].isV4 && found.unwrap().status.isActive);
 	await ask('query.nodeIdentity.names', () => api.query.nodeIdentity.names(name), (node) => node.unwrap().eq(router.publicKey));
