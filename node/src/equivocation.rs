@@ -88,9 +88,9 @@ impl<Inner: BlockImport<Block> + Send + Sync> BlockImport<Block> for Watched<Inn
 	}
 
 	async fn import_block(&self, block: BlockImportParams<Block>) -> Result<ImportResult, Self::Error> {
-		use sp_consensus::BlockOrigin::{NetworkInitialSync, WarpSync};
-		// Who catches up sees the past, which others have seen before.
-		let fresh = !matches!(block.origin, NetworkInitialSync | WarpSync) && !block.with_state();
+		use sp_consensus::BlockOrigin::{ConsensusBroadcast, NetworkBroadcast, Own};
+		// Whoever catches up or fills gaps sees the past, which others have seen before, and may have no state for it.
+		let fresh = matches!(block.origin, ConsensusBroadcast | NetworkBroadcast | Own) && !block.with_state();
 		let header = fresh.then(|| block.post_header());
 		let result = self.inner.import_block(block).await?;
 		if let (ImportResult::Imported(_), Some(header)) = (&result, header) {

@@ -5,7 +5,7 @@
 mod common;
 
 use codec::Encode;
-use common::{bench::Bench, *};
+use common::{bench::Bench, path::through, *};
 use towpath_primitives::Amount;
 use towpath_proto::{
 	agent::Event,
@@ -79,13 +79,7 @@ fn m1_spent_is_the_price_times_the_bytes_that_left_exactly() {
 #[test]
 fn m1_a_router_bills_what_it_sent_on_although_the_next_link_loses_it() {
 	let mut bench = Bench::new(true, 0, 2);
-	bench.run(secs(5));
-	let far = bench.address_of(1);
-	let mut thread = bench.set_up(0, far, PRICE, 1).unwrap();
-	bench.answer(1, |_| {}, |_| {}).unwrap();
-	let offers = vec![thread.offer.digest(), [0; 32]];
-	assert_eq!(bench.bind_to(0, &mut thread, Some(CHANNEL), RECEIPT_SEED, offers, &[], 3600), None);
-	bench.pay(0, &mut thread, cost(MIB), 0);
+	let (mut thread, _) = through(&mut bench, cost(MIB));
 	for _ in 0..10 {
 		bench.send(0, &mut thread, &[1; 500]);
 	}
@@ -307,13 +301,7 @@ fn m4_the_far_end_sends_no_more_than_the_source_allows() {
 #[test]
 fn m4_a_far_end_that_sends_more_than_its_limit_is_stopped_by_the_routers_credit() {
 	let mut bench = Bench::new(true, 0, 2);
-	bench.run(secs(5));
-	let far = bench.address_of(1);
-	let mut thread = bench.set_up(0, far, PRICE, 1).unwrap();
-	let mut onward = bench.answer(1, |_| {}, |_| {}).unwrap();
-	let offers = vec![thread.offer.digest(), onward.offer.digest()];
-	assert_eq!(bench.bind_to(0, &mut thread, Some(CHANNEL), RECEIPT_SEED, offers, &[], 3600), None);
-	bench.pay(0, &mut thread, cost(3000), 0);
+	let (mut thread, mut onward) = through(&mut bench, cost(3000));
 	// Whatever limit the source gave: what it paid for passes the router, and nothing else does.
 	let seal = || RustCrypto.aead(&[1; 32]);
 	onward.end = Some(End::new(seal(), seal(), vec![], bench.now));

@@ -162,6 +162,6 @@ fn every_line_of_the_threat_model_has_its_tests_or_says_that_there_are_none() {
 
 #[test]
 fn a_test_is_found_below_its_attribute_and_nowhere_else() {
-	let source = "#[test]\n\tfn one() {\n#[test]\n#[ignore]\n// why\nasync fn two() {\nfn helper() {\n#[tokio::test]\nfn three(x in 0..1)";
+	let source = "#[test]\n\tfn one() {\n#[test]\n#[should_panic]\n// why\nasync fn two() {\nfn helper() {\n#[tokio::test]\nfn three(x in 0..1)";
 	assert_eq!(tests_in(source), ["one", "three", "two"].map(String::from).into());
 }

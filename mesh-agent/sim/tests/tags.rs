@@ -7,7 +7,7 @@ mod common;
 use codec::Encode;
 use common::{
 	bench::{Bench, Thread, GENESIS},
-	path::{answer_behind, asked, id, pass_down, set_up},
+	path::{answer_behind, asked, id, pass_down, set_up, through},
 	*,
 };
 use towpath_proto::{
@@ -187,13 +187,7 @@ fn t5_a_routers_account_needs_the_key_that_only_the_source_shares_with_it_and_co
 #[test]
 fn t7_a_router_extends_the_transit_tag_and_what_went_around_it_is_found_out() {
 	let mut bench = Bench::new(true, 0, 2);
-	bench.run(secs(5));
-	let far = bench.address_of(1);
-	let mut thread = bench.set_up(0, far, PRICE, 1).unwrap();
-	let mut onward = bench.answer(1, |_| {}, |_| {}).unwrap();
-	let offers = vec![thread.offer.digest(), onward.offer.digest()];
-	assert_eq!(bench.bind_to(0, &mut thread, Some(CHANNEL), RECEIPT_SEED, offers, &[], 3600), None);
-	bench.pay(0, &mut thread, cost(MIB), 0);
+	let (mut thread, mut onward) = through(&mut bench, cost(MIB));
 	let end = |now, chain: MacKey| End::new(RustCrypto.aead(&[1; 32]), RustCrypto.aead(&[1; 32]), vec![chain], now);
 	let now = bench.now;
 	let open = |end: &mut End, mut bytes: Vec<u8>| end.open(&mut Packet::parse(&mut bytes[..]).unwrap(), now);

@@ -187,6 +187,13 @@ async fn desk(chain: OnChain, may_create: bool) -> Result<Desk, Failure> {
 	Ok(desk)
 }
 
+/// Does something at the desk, which then tells how things stand.
+async fn at_desk(chain: OnChain, act: impl AsyncFnOnce(&Desk) -> Result<()>) -> Result<Desk, Failure> {
+	let desk = desk(chain, false).await?;
+	act(&desk).await?;
+	Ok(desk)
+}
+
 fn amount(name: &str, text: Option<String>) -> Result<Option<u128>, Failure> {
 	caller(text.map(|text| parse_tow(&text).with_context(|| name.to_owned())).transpose())
 }
@@ -200,29 +207,18 @@ pub async fn router(command: RouterCommand) -> Result<(), Failure> {
 	let desk = match command {
 		RouterCommand::Register { chain, terms, bond } => {
 			let (profile, most) = (caller(terms.profile())?, amount("--bond", bond)?);
-			let desk = desk(chain, false).await?;
-			register::register(&desk, &profile, most).await?;
-			desk
+			at_desk(chain, async |desk| register::register(desk, &profile, most).await).await?
 		}
 		RouterCommand::Update { chain, name, price, more } => {
 			// What is malformed is found out before the chain is asked.
 			let probe = towpath_primitives::Profile { name: b"any".to_vec(), ..Default::default() };
 			caller(profile::changed(probe, name.as_deref(), price.as_deref(), &more))?;
-			let desk = desk(chain, false).await?;
-			register::update(&desk, name.as_deref(), price.as_deref(), &more).await?;
-			desk
+			let update = async |desk: &Desk| register::update(desk, name.as_deref(), price.as_deref(), &more).await;
+			at_desk(chain, update).await?
 		}
 		RouterCommand::Show { chain } => desk(chain, false).await?,
-		RouterCommand::Leave { chain } => {
-			let desk = desk(chain, false).await?;
-			register::leave(&desk).await?;
-			desk
-		}
-		RouterCommand::Withdraw { chain } => {
-			let desk = desk(chain, false).await?;
-			register::withdraw(&desk).await?;
-			desk
-		}
+		RouterCommand::Leave { chain } => at_desk(chain, register::leave).await?,
+		RouterCommand::Withdraw { chain } => at_desk(chain, register::withdraw).await?,
 	};
 	print(&register::show(&desk).await?);
 	Ok(())
@@ -233,25 +229,11 @@ pub async fn validator(command: ValidatorCommand) -> Result<(), Failure> {
 	let desk = match command {
 		ValidatorCommand::Join { chain, bond, rotate } => {
 			let wish = Wish { bond: amount("--bond", bond)?, rotate };
-			let desk = desk(chain, false).await?;
-			validator::join(&desk, wish).await?;
-			desk
+			at_desk(chain, async |desk| validator::join(desk, wish).await).await?
 		}
-		ValidatorCommand::Leave { chain } => {
-			let desk = desk(chain, false).await?;
-			validator::leave(&desk).await?;
-			desk
-		}
-		ValidatorCommand::Resume { chain } => {
-			let desk = desk(chain, false).await?;
-			validator::resume(&desk).await?;
-			desk
-		}
-		ValidatorCommand::Withdraw { chain } => {
-			let desk = desk(chain, false).await?;
-			validator::withdraw(&desk).await?;
-			desk
-		}
+		ValidatorCommand::Leave { chain } => at_desk(chain, validator::leave).await?,
+		ValidatorCommand::Resume { chain } => at_desk(chain, validator::resume).await?,
+		ValidatorCommand::Withdraw { chain } => at_desk(chain, validator::withdraw).await?,
 		ValidatorCommand::Status { chain, output } => {
 			let (lines, json) = validator::status(&desk(chain, false).await?).await?;
 			match output {

@@ -23,14 +23,19 @@ where
 		for (details, fraction) in offenders.iter().zip(fractions) {
 			let (operator, ActiveValidator { bond, .. }) = details.offender.clone();
 			let record = OffenceRecord { session, fraction: *fraction };
-			let (known, new) = Offences::<T>::mutate(&operator, |offences| {
-				let known = offences.iter_mut().find(|offence| offence.session == session);
-				if let Some(known) = known {
+			let known = Offences::<T>::mutate(&operator, |offences| {
+				if let Some(known) = offences.iter_mut().find(|offence| offence.session == session) {
 					known.fraction = known.fraction.max(*fraction);
-					return (true, false);
+					return true;
 				}
-				// A full list keeps its oldest entries: they bar the operator already.
-				(false, offences.try_push(record).is_ok())
+				// A full list forgets the oldest. Who has offended often must not be free to go on.
+				let oldest = offences.iter().enumerate().min_by_key(|(_, offence)| offence.session);
+				let oldest = oldest.map(|(index, _)| index).filter(|_| offences.is_full());
+				if let Some(index) = oldest {
+					offences.remove(index);
+				}
+				let _ = offences.try_push(record);
+				false
 			});
 			Candidates::<T>::mutate(&operator, |candidate| {
 				if let Some(candidate) = candidate {
@@ -38,11 +43,10 @@ where
 				}
 			});
 			pallet_session::Pallet::<T>::report_offence(operator.clone(), OffenceSeverity(*fraction));
-			if known {
-				Self::raise_slash(&operator, session, bond, *fraction);
-			}
-			if new {
+			if !Self::raise_slash(&operator, session, bond, *fraction) && !known {
 				Self::defer_slash(&operator, session, bond, *fraction);
+			}
+			if !known {
 				Self::deposit_event(Event::Offended { operator, session, fraction: *fraction });
 			}
 		}

@@ -9,8 +9,8 @@ use sp_staking::SessionIndex;
 use towpath_primitives::RouterStatus;
 
 use crate::{
-	ActiveSet, ActiveSetOf, ActiveValidator, Authored, Candidates, Config, CurrentRule, ElectedSet, Event, Offences,
-	Pallet, Unbonding,
+	ActiveSet, ActiveSetOf, ActiveValidator, Authored, Candidates, Config, CurrentRule, ElectedSet, Event, Pallet,
+	Unbonding,
 };
 
 /// Who should have authored fewer blocks than this is not said to have been away: nobody's luck is that bad (e^-16).
@@ -88,8 +88,9 @@ impl<T: Config> Pallet<T> {
 			return;
 		}
 		let is_absent = |validator: &&ActiveValidator<T::AccountId>| {
-			// Who is disabled for an offence must not author.
-			!Authored::<T>::contains_key(&validator.operator) && !Offences::<T>::contains_key(&validator.operator)
+			// Who is barred for an offence is disabled, and must not author.
+			let is_barred = Candidates::<T>::get(&validator.operator).is_some_and(|candidate| candidate.barred);
+			!is_barred && !Authored::<T>::contains_key(&validator.operator)
 		};
 		let absent: Vec<_> = set.iter().filter(is_absent).map(|validator| validator.operator.clone()).collect();
 		let (era, count, of) = (T::Rewards::current_era(), absent.len() as u32, set.len() as u32);

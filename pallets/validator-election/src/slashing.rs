@@ -53,18 +53,20 @@ impl<T: Config> Pallet<T> {
 		}
 	}
 
-	/// The same offence again, which turned out to be graver because others did the same.
-	pub(crate) fn raise_slash(operator: &T::AccountId, session: SessionIndex, bond: Amount, fraction: Perbill) {
+	/// The same offence again, which turned out to be graver because others did the same. Whether it still waits.
+	pub(crate) fn raise_slash(operator: &T::AccountId, session: SessionIndex, bond: Amount, fraction: Perbill) -> bool {
 		let amount = fraction.mul_ceil(bond).min(Self::bonds(operator));
-		let raised = PendingSlashes::<T>::mutate(|pending| {
+		let waits = PendingSlashes::<T>::mutate(|pending| {
 			let same = |slash: &&mut PendingSlash<_>| slash.operator == *operator && slash.session == session;
-			let slash = pending.iter_mut().find(same).filter(|slash| slash.amount < amount)?;
-			slash.amount = amount;
-			Some(slash.due)
+			let slash = pending.iter_mut().find(same)?;
+			let graver = slash.amount < amount;
+			slash.amount = slash.amount.max(amount);
+			Some((graver, slash.due))
 		});
-		if let Some(due) = raised {
+		if let Some((true, due)) = waits {
 			Self::deposit_event(Event::SlashDeferred { operator: operator.clone(), session, amount, due });
 		}
+		waits.is_some()
 	}
 
 	pub(crate) fn do_cancel_slash(operator: T::AccountId, session: SessionIndex) -> DispatchResult {

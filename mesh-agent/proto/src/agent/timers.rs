@@ -69,6 +69,9 @@ impl Agent {
 			})
 			.map(|(id, _)| *id)
 			.collect();
+		// A link that was never trusted goes without a word.
+		self.setups.retain(|(link, _), _| self.links.peer(*link).is_some());
+		self.free.retain(|link, _| self.links.peer(*link).is_some());
 		self.notice_unanswered(now);
 		over.into_iter().for_each(|id| self.remove_hop(id));
 		let channels: Vec<_> = self.accounts.keys().copied().collect();

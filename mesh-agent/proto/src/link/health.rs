@@ -214,22 +214,22 @@ mod tests {
 		let (mut health, mut flaps) = (Health::new(&Flaps::default(), at(0)), Flaps::default());
 		let rtt = quality.rtt.unwrap().as_millis() as u64;
 		let (mut answers, mut heard, mut number) = (VecDeque::new(), at(0), 0);
-		for now in 1..60_000 {
-			health.used(at(now));
-			while answers.front().is_some_and(|(arrives, _)| *arrives <= now) {
+		for ms in 1..60_000 {
+			health.used(at(ms));
+			while answers.front().is_some_and(|(arrives, _)| *arrives <= ms) {
 				let (_, sent) = answers.pop_front().unwrap();
-				health.answered(at(sent), at(now));
-				heard = at(now);
+				health.answered(at(sent), at(ms));
+				heard = at(ms);
 			}
-			if health.probe_at(quality) <= at(now) {
-				health.probed(at(now));
+			if health.probe_at(quality) <= at(ms) {
+				health.probed(at(ms));
 				number += 1;
-				if now + rtt / 2 < dies && !answer_lost(number) {
-					answers.push_back((now + rtt, now));
+				if ms + rtt / 2 < dies && !answer_lost(number) {
+					answers.push_back((ms + rtt, ms));
 				}
 			}
-			if health.judge(heard, quality, &mut flaps, at(now)) == Some(false) {
-				return Some(now);
+			if health.judge(heard, quality, &mut flaps, at(ms)) == Some(false) {
+				return Some(ms);
 			}
 		}
 		None
@@ -287,8 +287,8 @@ mod tests {
 	fn a_computer_that_was_busy_itself_blames_nobody() {
 		let (mut health, mut flaps) = proven(4_000);
 		let quality = quality(300, 10);
-		for now in [4_000, 4_100, 4_200] {
-			health.probed(at(now));
+		for ms in [4_000, 4_100, 4_200] {
+			health.probed(at(ms));
 		}
 		health.forgive(Duration::from_millis(700));
 		assert_eq!(health.judge(at(3_950), &quality, &mut flaps, at(5_000)), None);

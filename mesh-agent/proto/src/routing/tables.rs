@@ -151,8 +151,8 @@ mod tests {
 		assert_eq!(neighbour.cost(), NOMINAL_COST);
 		neighbour.hello(2, 100, second(2));
 		assert_eq!(neighbour.cost(), 385, "one of three was lost: 256 · 256 / 170");
-		for now in 3..40 {
-			neighbour.tick(second(now));
+		for number in 3..40 {
+			neighbour.tick(second(number));
 		}
 		assert_eq!(neighbour.cost(), INFINITY);
 	}

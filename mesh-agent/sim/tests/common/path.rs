@@ -1,6 +1,6 @@
 //! Stranger 0 of a bench as a whole path: it answers the agent as the destination and as the routers before it.
 
-use towpath_primitives::NodeId;
+use towpath_primitives::{Amount, NodeId};
 use towpath_proto::{
 	circuit::{hop_keys, HopKeys},
 	crypto::{Crypto, MacKey, RustCrypto},
@@ -13,7 +13,7 @@ use x25519_dalek::{x25519, X25519_BASEPOINT_BYTES};
 
 use super::{
 	bench::{Bench, Thread, GENESIS},
-	PRICE,
+	secs, CHANNEL, PRICE, RECEIPT_SEED,
 };
 
 /// The node whose key comes from this seed.
@@ -58,6 +58,18 @@ pub fn answer_behind(bench: &mut Bench, seeds: &[u8], loss: u16) -> (Thread, Vec
 		bench.say(0, &Control::Offer { label: thread.label, up: thread.own_label, offer, noise: vec![] });
 	}
 	(thread, keys)
+}
+
+/// A circuit from stranger 0 over the agent to stranger 1, bound, and paid for as far as that: what both ends keep.
+pub fn through(bench: &mut Bench, paid: Amount) -> (Thread, Thread) {
+	bench.run(secs(5));
+	let far = bench.address_of(1);
+	let mut thread = bench.set_up(0, far, PRICE, 1).unwrap();
+	let onward = bench.answer(1, |_| {}, |_| {}).unwrap();
+	let offers = vec![thread.offer.digest(), onward.offer.digest()];
+	assert_eq!(bench.bind_to(0, &mut thread, Some(CHANNEL), RECEIPT_SEED, offers, &[], 3600), None);
+	bench.pay(0, &mut thread, paid, 0);
+	(thread, onward)
 }
 
 /// Sends a packet to the agent that has passed whoever has these keys, in this order.

@@ -1,6 +1,7 @@
 //! Who authored nothing: alone it is not elected again, with many others it is not to blame.
 
 use frame_support::assert_ok;
+use sp_runtime::Perbill;
 
 use super::offences::{offend, HALF};
 use crate::{mock::*, Event};
@@ -70,6 +71,19 @@ fn an_offender_who_must_not_author_is_not_called_idle() {
 		offend(&[4], HALF, 0);
 		era_of(&[1, 2, 3]);
 		assert!(!candidate(4).unwrap().idle);
+	});
+}
+
+#[test]
+fn an_offence_of_the_past_is_no_excuse() {
+	run(|| {
+		long_eras();
+		offend(&[4], Perbill::zero(), 0);
+		assert_ok!(ValidatorElection::pardon(RuntimeOrigin::root(), account(4)));
+		era_of(&GENESIS);
+		assert!(!candidate(4).unwrap().idle);
+		era_of(&[1, 2, 3]);
+		assert!(candidate(4).unwrap().idle);
 	});
 }
 

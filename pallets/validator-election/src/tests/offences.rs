@@ -71,17 +71,25 @@ fn an_offence_is_recorded_once_per_session() {
 }
 
 #[test]
-fn a_full_record_keeps_the_oldest_and_goes_on_barring() {
+fn a_full_record_forgets_the_oldest_and_every_offence_bars_and_costs() {
 	run(|| {
 		for session in 0..MAX_OFFENCES + 2 {
 			offend(&[1], HALF, session);
+			assert!(candidate(1).unwrap().barred);
 			assert_ok!(ValidatorElection::pardon(RuntimeOrigin::root(), account(1)));
+			next_eras(DEFER);
 		}
-		assert_eq!(record(1).iter().map(|offence| offence.session).collect::<Vec<_>>(), [0, 1, 2]);
+		let left = record(1).iter().map(|offence| offence.session).collect::<Vec<_>>();
+		assert_eq!(left, [2, 3, 4]);
+		// A new bond is as much at stake as the first one was.
+		assert_ok!(ValidatorElection::raise_bond(signed(1), BOND));
+		let before = bonded(1);
 		System::reset_events();
 		offend(&[1], HALF, 90);
-		assert_eq!((record(1).len(), events()), (MAX_OFFENCES as usize, vec![]));
+		assert_eq!(last_event(), Event::Offended { operator: account(1), session: 90, fraction: HALF });
 		assert!(candidate(1).unwrap().barred);
+		next_eras(DEFER);
+		assert_eq!(before - bonded(1), BOND / 2);
 	});
 }
 
