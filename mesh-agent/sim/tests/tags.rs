@@ -150,6 +150,28 @@ fn t2_a_circuit_is_bound_for_no_longer_than_its_offers_stand() {
 }
 
 #[test]
+fn t5_a_destination_takes_one_upload_key_for_each_router_before_it_and_no_others() {
+	for (place, keys, refusal) in [
+		(1, 0, None),
+		(1, 16, Some(Refusal::Bind)),
+		(3, 32, None),
+		(3, 0, Some(Refusal::Bind)),
+		(3, 16, Some(Refusal::Bind)),
+		(3, 33, Some(Refusal::Bind)),
+		(3, 48, Some(Refusal::Bind)),
+	] {
+		let mut bench = Bench::new(true, 0, 1);
+		bench.admit(0, PRICE);
+		let agent = bench.agent.address();
+		let mut thread = bench.set_up(0, agent, PRICE, place).unwrap();
+		let mut offers = vec![[0; 32]; usize::from(place) - 1];
+		offers.push(thread.offer.digest());
+		let found = bench.bind_to(0, &mut thread, Some(CHANNEL), RECEIPT_SEED, offers, &vec![7; keys], 3600);
+		assert_eq!(found, refusal, "{keys} bytes at place {place}");
+	}
+}
+
+#[test]
 fn t5_a_routers_account_needs_the_key_that_only_the_source_shares_with_it_and_counts_once() {
 	let (mut bench, thread) = live();
 	let receipt = bench.strangers[0].inbox.iter().rev().find_map(|message| match message {
