@@ -15,6 +15,7 @@ pub mod crypto;
 pub mod forward;
 pub mod link;
 pub mod meter;
+pub mod plain;
 pub mod receipt;
 pub mod record;
 pub mod routing;

@@ -1,7 +1,12 @@
 //! Babel packets in the wire format of RFC 8966, section 4. What is read has its address compression and its parser state
 //! resolved; what is written uses neither, except for the router id that the format demands.
 
+mod prefix;
+
 use alloc::vec::Vec;
+
+use prefix::clear_beyond;
+pub use prefix::{is_mapped, mapped, Prefix};
 
 /// First byte of a packet (section 4.2).
 pub const MAGIC: u8 = 42;
@@ -34,22 +39,6 @@ const MANDATORY: u8 = 128;
 
 /// A router's name in Babel.
 pub type RouterId = [u8; 8];
-
-/// An IPv6 prefix, or an IPv4 one mapped into IPv6.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Prefix {
-	/// The address; what lies beyond the length is zero.
-	pub address: [u8; 16],
-	/// Bits that count.
-	pub length: u8,
-}
-
-impl Prefix {
-	/// One address.
-	pub fn host(address: [u8; 16]) -> Self {
-		Self { address, length: 128 }
-	}
-}
 
 /// What a packet says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -224,13 +213,6 @@ fn read_prefix(
 	let length = plen + start as u8 * 8;
 	clear_beyond(&mut address, length);
 	Some((Some(Prefix { address, length }), rest))
-}
-
-fn clear_beyond(address: &mut [u8; 16], length: u8) {
-	for (i, byte) in address.iter_mut().enumerate() {
-		let kept = usize::from(length).saturating_sub(i * 8).min(8);
-		*byte &= !(0xffu16 >> kept) as u8;
-	}
 }
 
 /// `None` if a sub-TLV is cut short, or is mandatory and unknown. All of them are unknown.
