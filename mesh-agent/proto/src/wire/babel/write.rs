@@ -79,6 +79,13 @@ pub(super) fn put(bytes: &mut Vec<u8>, kind: u8, parts: &[&[u8]]) {
 	parts.iter().for_each(|part| bytes.extend_from_slice(part));
 }
 
+impl Tlv {
+	/// Its bytes at the start of a packet.
+	pub fn alone(&self) -> Vec<u8> {
+		State::default().write(self, false)
+	}
+}
+
 impl Update {
 	/// Nothing in a packet takes a next hop back.
 	fn next_hop_fits(&self, state: &State) -> bool {
