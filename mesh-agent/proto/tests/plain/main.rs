@@ -2,5 +2,11 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod captured;
+mod differential;
+mod hostile;
+mod mac;
 mod net;
+mod peer;
 mod routing;
+mod vectors;
