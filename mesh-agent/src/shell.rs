@@ -430,11 +430,12 @@ impl Shell {
 				if paying && view.is_none() {
 					warn!(channel = id, "this channel is not on the chain (yet, or any more)");
 				}
-				let claimed = |agent: &Agent| agent.claimed(id).unwrap_or(0);
-				let before = claimed(&agent);
+				let before = agent.claimed(id);
 				agent.handle_channel(id, view, now);
-				if claimed(&agent) > before {
-					self.shared.news.claimed(id, claimed(&agent));
+				if let Some(claimed) =
+					agent.claimed(id).filter(|claimed| before.is_some_and(|before| *claimed > before))
+				{
+					self.shared.news.claimed(id, claimed);
 				}
 				drop(agent);
 				if paying {

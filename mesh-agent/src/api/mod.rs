@@ -25,7 +25,7 @@ mod watch;
 mod words;
 
 pub use desk::Desk;
-pub use server::{start, Api};
+pub use server::start;
 pub use verbs::Verb;
 
 /// Rises when something that a client may rely on changes.

@@ -22,7 +22,8 @@ use super::{
 	desk::METHODS,
 	events,
 	patience::{self, Impatient},
-	server, Api, Desk, MAX_CONNECTIONS, MAX_REQUEST, SOCKET, TOKEN,
+	server::{self, Api},
+	Desk, MAX_CONNECTIONS, MAX_REQUEST, SOCKET, TOKEN,
 };
 use crate::{config::Config, metrics::Metrics, shell::Shared};
 

@@ -199,9 +199,10 @@ impl Agent {
 		})
 	}
 
-	/// What the chain has recorded for us of a channel.
+	/// What the chain has recorded for us of a channel; nothing before its word on the channel has come.
 	pub fn claimed(&self, channel: ChannelId) -> Option<Amount> {
-		self.accounts.get(&channel)?.claimed()
+		let account = self.accounts.get(&channel)?;
+		account.view().map(|_| account.claimed().unwrap_or(0))
 	}
 
 	/// Whom we pay, and what is signed for each, in base units.

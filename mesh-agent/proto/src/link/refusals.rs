@@ -110,8 +110,12 @@ impl Refusals {
 	/// One more. Whether it is worth telling: it is new, or for another reason than before.
 	pub fn add(&mut self, address: SocketAddr, why: Trouble, called: bool, now: Instant) -> bool {
 		if let Some(known) = self.known.get_mut(&address) {
-			let news = known.why != why;
-			(known.why, known.last, known.called) = (why, now, known.called || called);
+			// What we found out by calling is better than what a caller lets us guess.
+			let news = known.why != why && (called || !known.called);
+			if news {
+				known.why = why;
+			}
+			(known.last, known.called) = (now, known.called || called);
 			known.count = known.count.saturating_add(1);
 			return news && self.reports[usize::from(called)].take(1, now);
 		}
@@ -137,9 +141,9 @@ impl Refusals {
 		self.known.remove(address);
 	}
 
-	/// When something was wrong there last.
-	pub fn last(&self, address: &SocketAddr) -> Option<Instant> {
-		self.known.get(address).map(|refused| refused.last)
+	/// What was wrong there since then, if anything was.
+	pub fn since(&self, address: &SocketAddr, then: Instant) -> Option<Trouble> {
+		self.known.get(address).filter(|refused| refused.last >= then).map(|refused| refused.why)
 	}
 
 	/// All that is not forgotten.
@@ -170,6 +174,18 @@ mod tests {
 		let (_, refused) = refusals.iter(at(4)).next().unwrap();
 		assert_eq!((refused.count, refused.first, refused.last), (3, at(1), at(3)));
 		assert_eq!(refusals.iter(at(3) + REFUSED_FOR).count(), 0);
+	}
+
+	#[test]
+	fn two_who_call_each_other_in_vain_do_not_fill_the_log() {
+		let mut refusals = Refusals::new();
+		let mut told = 0;
+		for second in 0..1_000 {
+			told += u32::from(refusals.add(address(1), Trouble::NotUnderstood, true, at(2 * second)));
+			told += u32::from(refusals.add(address(1), Trouble::Unfinished, false, at(2 * second + 1)));
+		}
+		assert_eq!(told, 1);
+		assert!(refusals.iter(at(2_000)).all(|(_, refused)| refused.why == Trouble::NotUnderstood));
 	}
 
 	#[test]

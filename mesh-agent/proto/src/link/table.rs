@@ -291,7 +291,9 @@ impl Links {
 		let identity = match attempt.handshake.read(noise) {
 			Ok(Some(identity)) => identity,
 			wrong => {
-				let keys = matches!(wrong, Err(HandshakeError::Identity));
+				// Once it has been read, the same answer again cannot be.
+				let keys = matches!(wrong, Err(HandshakeError::Identity))
+					|| self.refusals.since(&from, attempt.since) == Some(Trouble::WrongKeys);
 				let why = if keys { Trouble::WrongKeys } else { Trouble::NotUnderstood };
 				// What comes from elsewhere says nothing of that address.
 				if attempt.address == from {
@@ -486,7 +488,7 @@ impl Links {
 		for attempt in over {
 			let why = if attempt.remote == 0 { Trouble::NoAnswer } else { Trouble::Unfinished };
 			let linked = self.links.values().any(|link| link.endpoint == attempt.address);
-			if !linked && self.refusals.last(&attempt.address).is_none_or(|last| last < attempt.since) {
+			if !linked && self.refusals.since(&attempt.address, attempt.since).is_none() {
 				self.refuse(attempt.address, why, now);
 			}
 		}
