@@ -8,13 +8,13 @@ use serde_json::json;
 use towpath_primitives::NodeId;
 
 use crate::{
+	api::{self, client::Trouble, Verb},
 	chain::Client,
 	channel::{self, Plan},
 	config::{parse_tow, show_tow, Config},
-	control::{self, Request},
 	dev,
 	keys::{self, Keys},
-	operator, shell,
+	logging, operator, shell,
 };
 
 /// What the caller did wrong ends with this code; nothing was started and nothing changed.
@@ -37,7 +37,9 @@ Examples:
   mesh-agent keys create --folder ~/.towpath
   mesh-agent keys backup --folder ~/.towpath > somewhere-safe
   mesh-agent run --config router.toml
-  mesh-agent status --folder ~/.towpath
+  mesh-agent status --folder ~/.towpath --output text
+  mesh-agent neighbours --folder ~/.towpath
+  mesh-agent events --folder ~/.towpath
   mesh-agent channel open --folder ~/.towpath --deposit 100 --rate 2000000 --name 0x…node id… --slots 4
   curl --socks5-hostname 127.0.0.1:1080 https://example.org/";
 
@@ -58,12 +60,8 @@ enum Command {
 	/// Keys: create, show, back up, restore.
 	#[command(subcommand)]
 	Keys(KeysCommand),
-	/// What a running agent is doing, as JSON.
-	Status(Folder),
-	/// Have a running agent sign last receipts and grant nothing more.
-	Finish(Folder),
-	/// Have a running agent claim everything that is unclaimed.
-	Claim(Folder),
+	#[command(flatten)]
+	Ask(Verb),
 	/// Payment channels.
 	#[command(subcommand)]
 	Channel(ChannelCommand),
@@ -193,7 +191,7 @@ pub fn main() -> ExitCode {
 			return if error.use_stderr() { CALLER.into() } else { ExitCode::SUCCESS };
 		}
 	};
-	logging(cli.log_json);
+	logging::init(cli.log_json);
 	match dispatch(cli.command) {
 		Ok(()) => ExitCode::SUCCESS,
 		Err(Failure::Caller(error)) => {
@@ -226,18 +224,6 @@ pub fn caller<T>(result: Result<T>) -> Result<T, Failure> {
 	result.map_err(Failure::Caller)
 }
 
-fn logging(json: bool) {
-	use std::io::IsTerminal;
-	use tracing_subscriber::{fmt, EnvFilter};
-	let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-	let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-	let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).with_ansi(colours);
-	match json {
-		true => builder.json().init(),
-		false => builder.init(),
-	}
-}
-
 /// One thread: everything of an agent happens in it.
 pub fn block_on<T>(future: impl std::future::Future<Output = T>) -> Result<T> {
 	let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -252,9 +238,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
 		}
 		Command::Check { config } => caller(Config::read(&config)).map(drop),
 		Command::Keys(command) => keys_command(command),
-		Command::Status(folder) => ask(folder, Request::Status),
-		Command::Finish(folder) => ask(folder, Request::Finish),
-		Command::Claim(folder) => ask(folder, Request::Claim),
+		Command::Ask(verb) => ask(verb),
 		Command::Channel(command) => block_on(channel_command(command))?,
 		Command::Setup(options) => block_on(operator::set_up(options))?,
 		Command::Router(command) => block_on(operator::router(command))?,
@@ -267,9 +251,11 @@ fn dispatch(command: Command) -> Result<(), Failure> {
 	}
 }
 
-fn ask(folder: Folder, request: Request) -> Result<(), Failure> {
-	println!("{}", block_on(control::ask(&folder.folder, request))??);
-	Ok(())
+fn ask(verb: Verb) -> Result<(), Failure> {
+	block_on(api::verbs::run(verb))?.map_err(|trouble| match trouble {
+		Trouble::NotRunning(_) | Trouble::WrongVersion { .. } | Trouble::Lost(_) => Failure::Running(trouble.into()),
+		_ => Failure::Caller(trouble.into()),
+	})
 }
 
 fn keys_command(command: KeysCommand) -> Result<(), Failure> {

@@ -39,6 +39,9 @@ pub struct Config {
 	pub tun: Option<Tun>,
 	/// Reach the mesh through a SOCKS5 and HTTP CONNECT proxy (needs no privilege).
 	pub proxy: Option<Proxy>,
+	/// The admin API on loopback, besides the socket in the folder.
+	#[serde(default)]
+	pub api: Api,
 	/// Prometheus metrics and `status`, on loopback.
 	#[serde(default)]
 	pub metrics: Option<SocketAddr>,
@@ -58,6 +61,14 @@ pub struct Discovery {
 	pub interfaces: Vec<String>,
 	/// And never on these.
 	pub except: Vec<String>,
+}
+
+/// `[api]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Api {
+	/// Where programs of this machine may ask that have the token; nothing: only the socket.
+	pub listen: Option<SocketAddr>,
 }
 
 /// `[chain]`
@@ -269,7 +280,8 @@ impl Config {
 			price(payer.max_path_price).context("payer.max_path_price")?;
 		}
 		let local = |address: &SocketAddr| address.ip().is_loopback();
-		for (name, address) in [("metrics", config.metrics), ("proxy.listen", config.proxy.as_ref().map(|p| p.listen))]
+		let proxy = config.proxy.as_ref().map(|proxy| proxy.listen);
+		for (name, address) in [("metrics", config.metrics), ("api.listen", config.api.listen), ("proxy.listen", proxy)]
 		{
 			if address.is_some_and(|address| !local(&address)) {
 				bail!("{name}: anybody could use it; listen on loopback, like 127.0.0.1");
@@ -330,6 +342,7 @@ mod tests {
 		assert!(error("folder = \"x\"\n[router]\nprice = \"0.0000000000001\"").contains("12 places"));
 		assert!(error("folder = \"x\"\n[router]\nloss_allowance = 11").contains("at most 10"));
 		assert!(error("folder = \"x\"\n[proxy]").contains("[payer]"));
+		assert!(error("folder = \"x\"\n[api]\nlisten = \"0.0.0.0:9\"").contains("api.listen"));
 		assert!(error("folder = \"x\"\nmetrics = \"0.0.0.0:9\"").contains("loopback"));
 		assert!(error("folder = \"x\"\n[payer]\ngateway = \"0x12\"\nlimit = \"1\"").contains("64 digits"));
 		let payer = format!("folder = \"x\"\n[payer]\ngateway = \"{GATEWAY}\"");

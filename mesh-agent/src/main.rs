@@ -2,16 +2,17 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod api;
 mod chain;
 mod channel;
 mod cli;
 mod config;
-mod control;
 mod crypto;
 mod dev;
 mod discovery;
 mod flows;
 mod keys;
+mod logging;
 mod metrics;
 mod operator;
 mod policy;

@@ -26,9 +26,9 @@ use towpath_proto::{
 use tracing::{debug, info, warn};
 
 use crate::{
+	api::{self, events::News},
 	chain::{self, ChainHandle, Client, Command, Router, Update},
 	config::{self, Config},
-	control::{self, Request},
 	crypto::RingCrypto,
 	discovery::{self, Interfaces},
 	flows::Flows,
@@ -63,10 +63,24 @@ pub struct Shared {
 	pub interfaces: RefCell<Interfaces>,
 	/// Something was put into the agent.
 	pub work: Notify,
+	/// What happens, for whoever listens.
+	pub news: News,
 	start: Clock,
 }
 
 impl Shared {
+	/// An agent whose time begins now.
+	pub fn new(agent: Agent) -> Self {
+		Self {
+			agent: RefCell::new(agent),
+			flows: RefCell::default(),
+			interfaces: RefCell::default(),
+			work: Notify::new(),
+			news: News::default(),
+			start: Clock::now(),
+		}
+	}
+
 	/// The agent's time.
 	pub fn now(&self) -> Instant {
 		Instant::from_micros(self.start.elapsed().as_micros() as u64)
@@ -107,31 +121,20 @@ pub async fn run(config: Config) -> Result<()> {
 	let udp = Udp::bind(config.listen)?;
 	let crypto: SharedCrypto = Arc::new(RingCrypto);
 	let secrets = Secrets { genesis, node_seed: keys.node, noise: keys::random()? };
-	let shared = Rc::new(Shared {
-		agent: RefCell::new(Agent::new(
-			core_config(&config, secrets)?,
-			crypto,
-			&records,
-			keys::random()?,
-			Instant::from_micros(0),
-		)),
-		flows: RefCell::default(),
-		interfaces: RefCell::default(),
-		work: Notify::new(),
-		start: Clock::now(),
-	});
+	let (core, seed) = (core_config(&config, secrets)?, keys::random()?);
+	let shared = Rc::new(Shared::new(Agent::new(core, crypto, &records, seed, Instant::from_micros(0))));
 	let (node, own) = (shared.agent.borrow().node(), shared.agent.borrow().address());
 	let draws = config.router.is_some() && config.chain.draw_rewards;
 	let (chain, mut updates) = chain::start(config.chain.endpoint.clone(), genesis, signer, draws.then_some(node));
 	let metrics = Rc::new(Metrics::default());
-	let (requests, mut asked) = mpsc::unbounded_channel();
 	if let Some(address) = config.metrics {
 		let listener =
 			TcpListener::bind(address).await.with_context(|| format!("metrics: cannot listen on {address}"))?;
 		tokio::task::spawn_local(crate::metrics::serve(listener, shared.clone(), metrics.clone()));
 	}
-	let socket = control::listen(&config.folder)?;
-	tokio::task::spawn_local(control::serve(socket, shared.clone(), requests));
+	let mut known = config.clone();
+	known.chain.genesis = Some(genesis);
+	let _api = api::start(api::Desk::new(shared.clone(), known, metrics.clone())).await?;
 	let tun = config.tun.as_ref().map(|tun| Tun::open(&tun.name, own, tun.ipv4)).transpose()?;
 	let policy = config.router.as_ref().and_then(|router| router.gateway.as_ref()).map(ExitPolicy::new).transpose()?;
 	let mut shell = Shell {
@@ -169,7 +172,6 @@ pub async fn run(config: Config) -> Result<()> {
 				shared.agent.borrow_mut().persisted(ticket, shared.now());
 			}
 			update = updates.recv() => shell.on_update(update.context("the chain's service ended")?)?,
-			request = asked.recv() => shell.on_request(request),
 			() = tokio::time::sleep(due) => {
 				shared.agent.borrow_mut().handle_timeout(shared.now());
 			}
@@ -344,6 +346,7 @@ impl Shell {
 	}
 
 	fn on_event(&mut self, event: Event) {
+		self.shared.news.on_event(&event);
 		match event {
 			Event::Deliver { from, packet } => self.deliver(from, packet),
 			Event::Persist { ticket, record } => self.spool.append(ticket, record),
@@ -360,6 +363,9 @@ impl Shell {
 				info!(%destination, routers = path.len(), first = ?path.first(), "circuit up")
 			}
 			Event::CircuitDown { destination, why } => info!(%destination, why, "circuit down"),
+			Event::CircuitFailed { destination, why } => debug!(%destination, why, "no circuit"),
+			Event::Avoided { node, destination, .. } => info!(%node, %destination, "going around a router"),
+			Event::Refused { address, why } => warn!(%address, "no link: {}", why.words()),
 			Event::Exhausted(channel) => self.low(channel, true),
 		}
 	}
@@ -397,6 +403,7 @@ impl Shell {
 
 	fn on_update(&mut self, update: Update) -> Result<()> {
 		let now = self.shared.now();
+		self.shared.news.on_update(&update);
 		let mut agent = self.shared.agent.borrow_mut();
 		match update {
 			Update::Connected(genesis) => {
@@ -416,13 +423,20 @@ impl Shell {
 					agent.note(Record::Head(number));
 				}
 			}
+			Update::Time(_) => {}
 			Update::Registry(routers) => agent.set_registry(registry(&routers), now),
 			Update::Channel(id, view) => {
 				let paying = self.config.payer.as_ref().and_then(|payer| payer.channel) == Some(id);
 				if paying && view.is_none() {
 					warn!(channel = id, "this channel is not on the chain (yet, or any more)");
 				}
+				let before = agent.claimed(id);
 				agent.handle_channel(id, view, now);
+				if let Some(claimed) =
+					agent.claimed(id).filter(|claimed| before.is_some_and(|before| *claimed > before))
+				{
+					self.shared.news.claimed(id, claimed);
+				}
 				drop(agent);
 				if paying {
 					self.low(id, false);
@@ -443,19 +457,10 @@ impl Shell {
 			return;
 		}
 		self.low_at = Some(Clock::now());
+		self.shared.news.low(channel, left);
 		warn!(channel, left = config::show_tow(left), "the channel's deposit or the spending limit is low");
 		if payer.top_up > 0 {
 			self.chain.send(Command::TopUp(channel, payer.top_up));
-		}
-	}
-
-	fn on_request(&mut self, request: Option<Request>) {
-		let now = self.shared.now();
-		let mut agent = self.shared.agent.borrow_mut();
-		match request {
-			Some(Request::Finish) => agent.finish_paying(now),
-			Some(Request::Claim) => agent.claim_all(now),
-			Some(Request::Status) | None => {}
 		}
 	}
 

@@ -145,6 +145,11 @@ impl Client {
 		Ok(Duration::from_millis(self.ask("BabeApi_configuration", (), at).await?))
 	}
 
+	/// What the time was in a block, in milliseconds since 1970.
+	pub async fn time(&self, at: H256) -> Result<Option<u64>> {
+		self.read(&crate::channel::storage_value("Timestamp", "Now"), at).await
+	}
+
 	/// All registered routers.
 	pub async fn routers(&self, at: H256) -> Result<Vec<Router>> {
 		let mut all: Vec<Router> = Vec::new();

@@ -33,6 +33,8 @@ pub enum Update {
 	Lost(String),
 	/// A newer block is final.
 	Head(u64),
+	/// What the time was in it, in milliseconds since 1970.
+	Time(u64),
 	/// All routers.
 	Registry(Vec<Router>),
 	/// A watched channel, at the newest finalised block.
@@ -158,6 +160,11 @@ impl Service {
 
 	async fn on_head(&mut self, client: &Client, number: u64, at: H256) -> Result<()> {
 		self.tell(Update::Head(number));
+		if self.heads.is_multiple_of(REGISTRY_EVERY) {
+			if let Some(time) = client.time(at).await? {
+				self.tell(Update::Time(time));
+			}
+		}
 		if self.heads.is_multiple_of(REGISTRY_EVERY) {
 			self.tell(Update::Registry(client.routers(at).await?));
 		}

@@ -13,11 +13,7 @@ use towpath_primitives::{ChannelId, NodeId};
 use towpath_proto::crypto::{Crypto, RustCrypto};
 
 use super::{process::Process, Options};
-use crate::{
-	chain::Client,
-	control::{self, Request},
-	keys::Keys,
-};
+use crate::{api, chain::Client, keys::Keys};
 
 /// Operators of the local preset, in the order of its routers. The last one is the gateway.
 pub const OPERATORS: [&str; 4] = ["Alice", "Bob", "Charlie", "Dave"];
@@ -224,12 +220,12 @@ impl Network {
 
 	/// What a router's agent tells of itself.
 	pub async fn status(&self, index: usize) -> Result<Value> {
-		control::ask(&self.routers[index].folder, Request::Status).await
+		Ok(api::client::ask(&self.routers[index].folder, "status").await?)
 	}
 
 	/// What the household's agent tells of itself.
 	pub async fn household_status(&self) -> Result<Value> {
-		control::ask(&self.household_folder, Request::Status).await
+		Ok(api::client::ask(&self.household_folder, "status").await?)
 	}
 
 	/// An error if something ended that should run.

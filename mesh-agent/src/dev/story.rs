@@ -19,10 +19,10 @@ use super::{
 	table, Options, Output,
 };
 use crate::{
+	api,
 	chain::Client,
 	channel::{self, Plan},
 	config::{show_tow, UNIT},
-	control::{self, Request},
 	keys, spool,
 };
 
@@ -335,7 +335,7 @@ async fn revive(network: &mut Network, killed: &Killed) -> Result<()> {
 /// Last receipts, closing, and claims until nothing is unclaimed.
 async fn settle(network: &mut Network, client: &Client, channel: ChannelId) -> Result<()> {
 	say("the payer signs its last receipts and closes the channel");
-	control::ask(&network.household_folder, Request::Finish).await?;
+	api::client::ask(&network.household_folder, "finish").await?;
 	until(network, "every live router's word on its last receipt", async |network| {
 		let status = network.household_status().await?;
 		Ok(status["purse"]["settled"] == true || status["circuits"].as_array().is_none_or(Vec::is_empty))

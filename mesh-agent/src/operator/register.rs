@@ -11,9 +11,9 @@ use super::{
 	profile::{self, More},
 };
 use crate::{
+	api::{self, client::Trouble},
 	chain::Router,
 	config::show_tow,
-	control::{self, Request},
 };
 
 /// The node key's signature that lets this account, on this network, register the router.
@@ -137,7 +137,7 @@ pub async fn withdraw(desk: &Desk) -> Result<()> {
 		"the account still validates, and would lose this era's pay: wait until mesh-agent validator status says that it does not"
 	);
 	ensure!(
-		unclaimed(desk).await == 0,
+		unclaimed(desk).await? == 0,
 		"the agent has receipts that are not claimed, and they are worth nothing afterwards: mesh-agent claim first"
 	);
 	for (era, subsidy, pay) in view.pending(node).await? {
@@ -149,11 +149,14 @@ pub async fn withdraw(desk: &Desk) -> Result<()> {
 }
 
 /// What a running agent has not claimed; nothing is known of one that does not run.
-async fn unclaimed(desk: &Desk) -> Amount {
-	let Ok(status) = control::ask(&desk.folder, Request::Status).await else { return 0 };
-	let accounts = status["accounts"].as_array().cloned().unwrap_or_default();
+async fn unclaimed(desk: &Desk) -> Result<Amount> {
+	let accounts = match api::client::ask(&desk.folder, "accounts").await {
+		Ok(accounts) => accounts.as_array().cloned().unwrap_or_default(),
+		Err(Trouble::NotRunning(_)) => return Ok(0),
+		Err(error) => return Err(error.into()),
+	};
 	let amounts = accounts.iter().filter_map(|account| account["unclaimed"].as_str()?.parse::<Amount>().ok());
-	amounts.fold(0, Amount::saturating_add)
+	Ok(amounts.fold(0, Amount::saturating_add))
 }
 
 async fn registered(desk: &Desk, view: &View<'_>) -> Result<Router> {

@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use towpath_primitives::{NodeId, OverlayAddress};
 
-use super::Agent;
+use super::{Agent, Event};
 use crate::{
 	link::LinkId,
 	routing::Route,
@@ -63,7 +63,10 @@ impl Agent {
 		let mut fresh = false;
 		for node in nodes {
 			if node.overlay_address() != to && node != self.node {
-				fresh |= !self.avoided.has(to, node, now);
+				if !self.avoided.has(to, node, now) {
+					fresh = true;
+					self.events.push_back(Event::Avoided { node, destination: to, span });
+				}
 				self.avoided.add(to, node, now + span, now);
 			}
 		}

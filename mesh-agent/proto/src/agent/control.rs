@@ -50,6 +50,7 @@ impl Agent {
 					self.lose_link(id, now);
 					self.events.push_back(Event::LinkDown(peer));
 				}
+				LinkEvent::Refused(address, why) => self.events.push_back(Event::Refused { address, why }),
 			}
 		}
 	}

@@ -234,6 +234,8 @@ impl Agent {
 		}
 		if was_live {
 			self.events.push_back(Event::CircuitDown { destination, why });
+		} else {
+			self.events.push_back(Event::CircuitFailed { destination, why });
 		}
 		self.wake(now);
 		self.successors.retain(|_, next| *next != id);

@@ -24,14 +24,15 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 use towpath_primitives::{ChannelId, NodeId, OverlayAddress, Price, SignedReceipt};
 
+pub use renew::SUCCEEDED;
 pub use shares::{CLIENT_SETUPS, MAX_FREE_PER_LINK, ROUTER_SETUPS, UNBOUND_GRACE};
-pub use status::{CircuitStatus, LinkStatus, Status};
+pub use status::{AccountStatus, CircuitStatus, LinkStatus, RouteStatus, Standing, Status};
 
 use crate::{
 	circuit::{Hop, Labels, Source},
 	crypto::{Secrets, SharedCrypto},
 	forward::Drops,
-	link::{LinkId, Links},
+	link::{LinkId, Links, Trouble},
 	receipt::{Purse, Spending},
 	record::Record,
 	routing::Babel,
@@ -119,6 +120,13 @@ pub enum Event {
 	LinkUp(NodeId),
 	/// It is gone.
 	LinkDown(NodeId),
+	/// With this address no link came about.
+	Refused {
+		/// Which.
+		address: SocketAddr,
+		/// Why not.
+		why: Trouble,
+	},
 	/// A circuit is ready, over these routers.
 	CircuitUp {
 		/// Whom it reaches.
@@ -132,6 +140,22 @@ pub enum Event {
 		destination: OverlayAddress,
 		/// In words.
 		why: &'static str,
+	},
+	/// A circuit could not be set up.
+	CircuitFailed {
+		/// Whom it was to reach.
+		destination: OverlayAddress,
+		/// In words.
+		why: &'static str,
+	},
+	/// New circuits go around a router for a while: it would not carry them, or data vanished beside it.
+	Avoided {
+		/// Which.
+		node: NodeId,
+		/// On the way to whom.
+		destination: OverlayAddress,
+		/// For how long.
+		span: Duration,
 	},
 	/// Deposit or spending limit do not allow what routers have coming.
 	Exhausted(ChannelId),

@@ -9,6 +9,9 @@ use towpath_primitives::OverlayAddress;
 use super::{Agent, Event};
 use crate::{circuit::Source, time::Instant};
 
+/// Why a circuit ends that worked until its successor took its place.
+pub const SUCCEEDED: &str = "its successor is live";
+
 impl Agent {
 	/// Sets the next circuit up, unless that is under way. Until it is live this one serves.
 	pub(super) fn renew(&mut self, id: u32, now: Instant) {
@@ -31,7 +34,7 @@ impl Agent {
 		source.succeeded = true;
 		self.leaving.insert(old, now);
 		self.inherit(destination, id, queue);
-		self.events.push_back(Event::CircuitDown { destination, why: "its successor is live" });
+		self.events.push_back(Event::CircuitDown { destination, why: SUCCEEDED });
 		self.flush_source(id, now);
 	}
 

@@ -6,7 +6,26 @@ use core::{net::SocketAddr, time::Duration};
 use towpath_primitives::{Amount, ChannelId, NodeId, OverlayAddress};
 
 use super::Agent;
-use crate::{circuit::Phase, forward::Drops, link::Origin, settlement::Account};
+use crate::{
+	circuit::Phase,
+	forward::Drops,
+	link::{Origin, Refused},
+	settlement::{Account, Serving},
+	time::Instant,
+};
+
+/// What the registry on chain says of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+	/// The registry is not known yet.
+	Unknown,
+	/// It is not in it.
+	Unregistered,
+	/// It is registered, and not admitted now.
+	Inactive,
+	/// It is admitted.
+	Active,
+}
 
 /// A link.
 #[derive(Clone, Debug)]
@@ -19,6 +38,10 @@ pub struct LinkStatus {
 	pub origin: Origin,
 	/// Whether routes may use it: it answers, and has not failed lately.
 	pub trusted: bool,
+	/// What the chain says of that node.
+	pub standing: Standing,
+	/// Since when there is a link.
+	pub since: Instant,
 	/// Round trip.
 	pub rtt: Option<Duration>,
 	/// Share of datagrams that do not arrive, in ten-thousandths.
@@ -42,6 +65,34 @@ pub struct CircuitStatus {
 	pub grant: u64,
 	/// Round trip.
 	pub rtt: Duration,
+}
+
+/// A destination that can be reached.
+#[derive(Clone, Copy, Debug)]
+pub struct RouteStatus {
+	/// Whose address.
+	pub to: OverlayAddress,
+	/// Babel's.
+	pub metric: u16,
+	/// The neighbour on the way there.
+	pub via: Option<NodeId>,
+}
+
+/// What a channel owes here.
+#[derive(Clone, Copy, Debug)]
+pub struct AccountStatus {
+	/// Which.
+	pub channel: ChannelId,
+	/// The newest receipt on disk: base units and bytes.
+	pub receipt: Option<(Amount, u64)>,
+	/// What the chain has recorded for us; nothing without a slot.
+	pub claimed: Option<Amount>,
+	/// Owed and not claimed.
+	pub unclaimed: Amount,
+	/// What the meter says was carried, in base units.
+	pub spent: Amount,
+	/// Whether and up to what it is served.
+	pub serving: Serving,
 }
 
 /// A moment in an agent's life.
@@ -77,6 +128,8 @@ impl Agent {
 					endpoint: link.endpoint,
 					origin: self.links.origin(id),
 					trusted: link.is_trusted(),
+					standing: self.standing(&link.peer),
+					since: link.since,
 					rtt: link.quality.rtt,
 					loss: link.quality.loss,
 				})
@@ -108,6 +161,53 @@ impl Agent {
 			drops: self.drops.clone(),
 			delivered: self.delivered,
 		}
+	}
+
+	/// What the registry says of a node.
+	pub fn standing(&self, node: &NodeId) -> Standing {
+		match self.registry.get(node) {
+			_ if self.registry.is_empty() => Standing::Unknown,
+			None => Standing::Unregistered,
+			Some(router) if router.active => Standing::Active,
+			Some(_) => Standing::Inactive,
+		}
+	}
+
+	/// Addresses with which no link came about lately.
+	pub fn refused(&self, now: Instant) -> impl Iterator<Item = (SocketAddr, Refused)> + '_ {
+		self.links.refused(now)
+	}
+
+	/// All routes in use.
+	pub fn routes(&self) -> impl Iterator<Item = RouteStatus> + '_ {
+		self.babel.routes().map(|(prefix, route)| RouteStatus {
+			to: OverlayAddress(prefix.address),
+			metric: route.metric,
+			via: self.links.peer(route.link),
+		})
+	}
+
+	/// All channels that have anything to do with us as a router.
+	pub fn accounts(&self, now: Instant) -> impl Iterator<Item = AccountStatus> + '_ {
+		self.accounts.values().map(move |account| AccountStatus {
+			channel: account.channel(),
+			receipt: account.receipt().map(|signed| (signed.receipt.owed, signed.receipt.bytes)),
+			claimed: account.claimed(),
+			unclaimed: account.unclaimed(),
+			spent: account.spent().to_amount(),
+			serving: self.cap(account.channel(), now),
+		})
+	}
+
+	/// What the chain has recorded for us of a channel; nothing before its word on the channel has come.
+	pub fn claimed(&self, channel: ChannelId) -> Option<Amount> {
+		let account = self.accounts.get(&channel)?;
+		account.view().map(|_| account.claimed().unwrap_or(0))
+	}
+
+	/// Whom we pay, and what is signed for each, in base units.
+	pub fn payees(&self) -> Vec<(NodeId, Amount)> {
+		self.purse.iter().flat_map(|purse| purse.payees()).collect()
 	}
 
 	/// Whether a live circuit reaches this address.

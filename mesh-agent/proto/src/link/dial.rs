@@ -5,7 +5,7 @@ use core::{net::SocketAddr, time::Duration};
 
 use towpath_primitives::NodeId;
 
-use super::{table::Links, LinkId};
+use super::{table::Links, LinkId, Trouble};
 use crate::{forward::Reason, time::Instant, wire::beacon::Beacon};
 
 /// Between attempts to reach an address: doubled up to the second figure.
@@ -83,7 +83,12 @@ impl Links {
 	/// Takes a beacon, and calls who has sent it if nothing speaks against it.
 	pub(super) fn hear(&mut self, from: SocketAddr, beacon: &Beacon, now: Instant) -> Result<(), Reason> {
 		let link = self.endpoint(&beacon.node);
-		self.nearby.hear(from, beacon, link, &self.secrets, &*self.crypto, now)?;
+		if let Err(reason) = self.nearby.hear(from, beacon, link, &self.secrets, &*self.crypto, now) {
+			if self.nearby.is_foreign(from, beacon) {
+				self.refuse(from, Trouble::OtherNetwork, now);
+			}
+			return Err(reason);
+		}
 		self.call_nearby(now);
 		Ok(())
 	}

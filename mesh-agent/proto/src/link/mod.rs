@@ -9,12 +9,14 @@ mod cookie;
 mod dial;
 mod health;
 mod nearby;
+mod refusals;
 mod session;
 mod table;
 
 pub use cookie::{MAX_PROVEN, MAX_UNPROVEN};
 pub use dial::{Dial, Origin};
 pub use nearby::{FORGET, MAX_INTERFACES, MAX_NEARBY, VERIFIED};
+pub use refusals::{Refused, Trouble, MAX_REFUSED, REFUSED_FOR};
 pub use session::{Session, SESSION_PACKETS};
 pub use table::{LinkEvent, Links, MAX_LINKS, USAGE};
 

@@ -161,6 +161,13 @@ impl Nearby {
 		found.is_some_and(|found| found.address == v6)
 	}
 
+	/// Whether a neighbour on an interface of ours sends another network's beacons.
+	pub fn is_foreign(&self, from: SocketAddr, beacon: &Beacon) -> bool {
+		let SocketAddr::V6(from) = from else { return false };
+		let near = from.ip().is_unicast_link_local() && self.interfaces.contains_key(&from.scope_id());
+		near && beacon.network != self.network
+	}
+
 	/// The beacons that are due.
 	pub fn beacons(
 		&mut self,

@@ -16,11 +16,12 @@ use super::{
 	dial::{Aim, Dial},
 	health::{Flaps, Health, STALL},
 	nearby::Nearby,
+	refusals::{Refusals, Refused, Trouble},
 	session::Session,
 	Link, LinkId, Quality, DEAD_AFTER,
 };
 use crate::{
-	crypto::{Handshake, Role, Secrets, SharedCrypto},
+	crypto::{Handshake, HandshakeError, Role, Secrets, SharedCrypto},
 	forward::Reason,
 	time::Instant,
 	wire::{
@@ -68,6 +69,8 @@ pub enum LinkEvent {
 	Up(LinkId),
 	/// It carries nothing any more, or is gone.
 	Down(LinkId, NodeId),
+	/// With this address none came about, for a reason that was not told before.
+	Refused(SocketAddr, Trouble),
 }
 
 /// The table.
@@ -85,6 +88,7 @@ pub struct Links {
 	by_session: BTreeMap<u32, LinkId>,
 	/// Neighbours whose links have failed lately.
 	flaps: BTreeMap<NodeId, Flaps>,
+	pub(super) refusals: Refusals,
 	/// When the clock should have been looked at.
 	due: Option<Instant>,
 	next_link: u32,
@@ -110,6 +114,7 @@ impl Links {
 			by_node: BTreeMap::new(),
 			by_session: BTreeMap::new(),
 			flaps: BTreeMap::new(),
+			refusals: Refusals::new(),
 			due: None,
 			next_link: 0,
 			session_packets: super::SESSION_PACKETS,
@@ -141,6 +146,20 @@ impl Links {
 	/// The link to a node.
 	pub fn to(&self, node: &NodeId) -> Option<LinkId> {
 		self.by_node.get(node).copied()
+	}
+
+	/// Addresses with which no link came about lately.
+	pub fn refused(&self, now: Instant) -> impl Iterator<Item = (SocketAddr, Refused)> + '_ {
+		self.refusals.iter(now)
+	}
+
+	/// Remembers why no link came about.
+	pub(super) fn refuse(&mut self, address: SocketAddr, why: Trouble, now: Instant) {
+		use Trouble::*;
+		let called = matches!(why, NoAnswer | NotUnderstood | WrongKeys | OtherNode | Own);
+		if self.refusals.add(address, why, called, now) {
+			self.events.push_back(LinkEvent::Refused(address, why));
+		}
 	}
 
 	/// The next datagram to send.
@@ -230,7 +249,10 @@ impl Links {
 				self.out.push_back((from, frame::handshake(Kind::HandshakeRetry, &[remote], &cookie)));
 				return Err(Reason::Flood);
 			}
-			Welcome::Refuse => return Err(Reason::Flood),
+			Welcome::Refuse => {
+				self.refuse(from, Trouble::Crowded, now);
+				return Err(Reason::Flood);
+			}
 		};
 		let mut handshake = self.handshake(Role::Responder);
 		handshake.read(noise).map_err(|_| Reason::Handshake)?;
@@ -266,14 +288,29 @@ impl Links {
 	) -> Result<(), Reason> {
 		let attempt = self.attempts.get_mut(&local).filter(|attempt| attempt.remote == 0).ok_or(Reason::Session)?;
 		// Whoever answers wrongly does not end the attempt: the true answer may be on its way.
-		let Ok(Some(identity)) = attempt.handshake.read(noise) else { return Err(Reason::Handshake) };
+		let identity = match attempt.handshake.read(noise) {
+			Ok(Some(identity)) => identity,
+			wrong => {
+				// Once it has been read, the same answer again cannot be.
+				let keys = matches!(wrong, Err(HandshakeError::Identity))
+					|| self.refusals.since(&from, attempt.since) == Some(Trouble::WrongKeys);
+				let why = if keys { Trouble::WrongKeys } else { Trouble::NotUnderstood };
+				// What comes from elsewhere says nothing of that address.
+				if attempt.address == from {
+					self.refuse(from, why, now);
+				}
+				return Err(Reason::Handshake);
+			}
+		};
 		let Some(mut attempt) = self.attempts.remove(&local) else { return Ok(()) };
 		if identity.node == self.own {
 			self.dials.retain(|dial| dial.address != attempt.address);
+			self.refuse(attempt.address, Trouble::Own, now);
 			return Ok(());
 		}
 		// Somebody has repeated another node's beacon: who it is could have said so itself.
 		if attempt.aim.node.is_some_and(|node| node != identity.node) {
+			self.refuse(attempt.address, Trouble::OtherNode, now);
 			return Err(Reason::Handshake);
 		}
 		let last = attempt.handshake.write(&[]).map_err(|_| Reason::Handshake)?;
@@ -285,13 +322,19 @@ impl Links {
 		if let Some(id) = self.install(identity.node, from, session, now) {
 			let dials = self.dials.iter_mut().filter(|dial| dial.address == attempt.address);
 			dials.for_each(|dial| dial.answered(id));
+			self.refusals.forget(&attempt.address);
 		}
 		Ok(())
 	}
 
 	fn accept(&mut self, from: SocketAddr, local: u32, noise: &[u8], now: Instant) -> Result<(), Reason> {
 		let attempt = self.attempts.get_mut(&local).filter(|attempt| attempt.remote != 0).ok_or(Reason::Session)?;
-		let Ok(Some(identity)) = attempt.handshake.read(noise) else { return Err(Reason::Handshake) };
+		let Ok(Some(identity)) = attempt.handshake.read(noise) else {
+			if attempt.address == from {
+				self.refuse(from, Trouble::Garbled, now);
+			}
+			return Err(Reason::Handshake);
+		};
 		let Some(attempt) = self.attempts.remove(&local) else { return Ok(()) };
 		let keys = attempt.handshake.finish().map_err(|_| Reason::Handshake)?;
 		if identity.node != self.own {
@@ -318,7 +361,10 @@ impl Links {
 				link.quality = Quality { rtt: link.quality.rtt, loss: link.quality.loss, ..Quality::default() };
 				id
 			}
-			None if self.links.len() >= MAX_LINKS => return None,
+			None if self.links.len() >= MAX_LINKS => {
+				self.refuse(endpoint, Trouble::Full, now);
+				return None;
+			}
 			None => {
 				let id = LinkId(self.next_link);
 				self.next_link = self.next_link.wrapping_add(1);
@@ -343,6 +389,7 @@ impl Links {
 			}
 		};
 		self.by_session.insert(number, id);
+		self.refusals.forget(&endpoint);
 		Some(id)
 	}
 
@@ -401,7 +448,7 @@ impl Links {
 
 	/// Does what is due.
 	pub fn handle_timeout(&mut self, now: Instant) {
-		self.attempts.retain(|_, attempt| now.since(attempt.since) < HANDSHAKE_TIMEOUT);
+		self.give_up(now);
 		for attempt in self.attempts.values_mut().filter(|attempt| attempt.repeats()) {
 			if now.since(attempt.sent) >= RETRY {
 				attempt.sent = now;
@@ -429,6 +476,22 @@ impl Links {
 		}
 		self.redial(now);
 		self.due = self.poll_timeout();
+	}
+
+	/// Forgets handshakes that came to nothing, and remembers why if nothing better is known.
+	fn give_up(&mut self, now: Instant) {
+		let over: Vec<_> = self
+			.attempts
+			.extract_if(.., |_, attempt| now.since(attempt.since) >= HANDSHAKE_TIMEOUT)
+			.map(|(_, attempt)| attempt)
+			.collect();
+		for attempt in over {
+			let why = if attempt.remote == 0 { Trouble::NoAnswer } else { Trouble::Unfinished };
+			let linked = self.links.values().any(|link| link.endpoint == attempt.address);
+			if !linked && self.refusals.since(&attempt.address, attempt.since).is_none() {
+				self.refuse(attempt.address, why, now);
+			}
+		}
 	}
 
 	/// Finds which links carry nothing any more, and which do again.

@@ -138,6 +138,11 @@ impl Purse {
 		self.payees.get(node).map_or(0, Payee::owed)
 	}
 
+	/// All routers that were ever paid from it, and what is signed for each.
+	pub fn payees(&self) -> impl Iterator<Item = (NodeId, Amount)> + '_ {
+		self.payees.iter().map(|(node, payee)| (*node, payee.owed()))
+	}
+
 	/// What is signed in all.
 	pub fn owed(&self) -> Amount {
 		self.payees.values().map(Payee::owed).fold(0, Amount::saturating_add)

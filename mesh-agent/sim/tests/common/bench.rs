@@ -472,6 +472,7 @@ impl Stranger {
 					self.babel.link_up(link, None, now);
 				}
 				LinkEvent::Down(link, _) => self.babel.link_down(link, now),
+				LinkEvent::Refused(..) => {}
 			}
 		}
 		while let Some((link, packet)) = self.babel.poll_transmit() {

@@ -1,0 +1,54 @@
+//! The configuration in force, defaults included, in the form of the file. It has no secrets: of these, it has the files' names.
+
+use serde_json::{json, Value};
+
+use crate::config::{show_tow, Config, Payer, Router};
+
+/// All sections and keys.
+pub fn view(config: &Config) -> Value {
+	json!({
+		"folder": config.folder,
+		"listen": config.listen.to_string(),
+		"peers": config.peers.iter().map(ToString::to_string).collect::<Vec<_>>(),
+		"discovery": {
+			"enabled": config.discovers(),
+			"interfaces": config.discovery.interfaces,
+			"except": config.discovery.except,
+		},
+		"metrics": config.metrics.map(|address| address.to_string()),
+		"api": { "listen": config.api.listen.map(|address| address.to_string()) },
+		"chain": {
+			"endpoint": config.chain.endpoint,
+			"genesis": config.chain.genesis.map(|genesis| format!("0x{}", hex::encode(genesis))),
+			"account": config.chain.account,
+			"draw_rewards": config.chain.draw_rewards,
+		},
+		"router": config.router.as_ref().map(router),
+		"payer": config.payer.as_ref().map(payer),
+		"tun": config.tun.as_ref().map(|tun| json!({ "name": tun.name, "ipv4": tun.ipv4 })),
+		"proxy": config.proxy.as_ref().map(|proxy| json!({ "listen": proxy.listen.to_string() })),
+	})
+}
+
+fn router(router: &Router) -> Value {
+	json!({
+		"price": show_tow(router.price),
+		"unsecured": show_tow(router.unsecured),
+		"unsecured_total": show_tow(router.unsecured_total),
+		"free_rate": router.free_rate,
+		"loss_allowance": router.loss_allowance,
+		"gateway": router.gateway.as_ref().map(|gateway| json!({ "allow": gateway.allow, "source": gateway.source })),
+	})
+}
+
+fn payer(payer: &Payer) -> Value {
+	json!({
+		"channel": payer.channel,
+		"gateway": payer.gateway.to_string(),
+		"max_price": show_tow(payer.max_price),
+		"max_path_price": show_tow(payer.max_path_price),
+		"limit": show_tow(payer.limit),
+		"low": show_tow(payer.low),
+		"top_up": show_tow(payer.top_up),
+	})
+}

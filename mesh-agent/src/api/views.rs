@@ -1,0 +1,258 @@
+//! What the agent tells of itself, as JSON. Amounts are base units in strings: they may not fit a JSON number.
+
+use std::net::SocketAddr;
+
+use serde_json::{json, Value};
+use towpath_primitives::Amount;
+use towpath_proto::{agent::Standing, settlement::Serving, time::Instant};
+
+use super::{desk::Desk, events::is_off};
+use crate::shell::Shared;
+
+/// Everything in short.
+pub fn status(desk: &Desk) -> Value {
+	let shared = &*desk.shared;
+	let agent = shared.agent.borrow();
+	let (node, address) = (agent.node(), agent.address());
+	let (routes, carried, delivered) = {
+		let status = agent.status();
+		(status.routes.len(), status.carried, status.delivered)
+	};
+	drop(agent);
+	let mut status = json!({
+		"version": env!("CARGO_PKG_VERSION"),
+		"node_id": node.to_string(),
+		"address": address.to_string(),
+		"registered": standing(shared.agent.borrow().standing(&node)),
+		"links": links(shared),
+		"routes": routes,
+		"circuits": circuits(desk),
+		"carried": carried,
+		"accounts": shown_accounts(shared).filter(|account| account["owed"] != Value::Null).collect::<Vec<_>>(),
+		"purse": purse(shared),
+		"drops": drops(shared),
+		"delivered_bytes": delivered,
+		"chain": chain(desk),
+	});
+	status["trouble"] = trouble(desk).into();
+	status
+}
+
+fn standing(standing: Standing) -> &'static str {
+	match standing {
+		Standing::Unknown => "unknown",
+		Standing::Unregistered => "unregistered",
+		Standing::Inactive => "inactive",
+		Standing::Active => "active",
+	}
+}
+
+fn links(shared: &Shared) -> Vec<Value> {
+	let (agent, now) = (shared.agent.borrow(), shared.now());
+	let status = agent.status();
+	let link = |link: &towpath_proto::agent::LinkStatus| {
+		json!({
+			"peer": link.peer.to_string(),
+			"endpoint": link.endpoint.to_string(),
+			"origin": format!("{:?}", link.origin).to_lowercase(),
+			"interface": interface(shared, &link.endpoint),
+			"trusted": link.trusted,
+			"registered": standing(link.standing),
+			"rtt_ms": link.rtt.map(|rtt| rtt.as_micros() as f64 / 1000.0),
+			"loss_percent": f64::from(link.loss) / 100.0,
+			"up_seconds": now.since(link.since).as_secs(),
+		})
+	};
+	status.links.iter().map(link).collect()
+}
+
+/// The interface of an address that means something on one link only.
+fn interface(shared: &Shared, address: &SocketAddr) -> Option<String> {
+	let SocketAddr::V6(v6) = address else { return None };
+	shared.interfaces.borrow().name(v6.scope_id()).map(str::to_owned)
+}
+
+fn ago(since: Instant, now: Instant) -> u64 {
+	now.since(since).as_secs()
+}
+
+fn refused(shared: &Shared) -> Vec<Value> {
+	let now = shared.now();
+	let agent = shared.agent.borrow();
+	let refused = agent.refused(now).map(|(address, refused)| {
+		json!({
+			"address": address.to_string(),
+			"interface": interface(shared, &address),
+			"reason": refused.why.name(),
+			"why": refused.why.words(),
+			"called_by_us": refused.called,
+			"count": refused.count,
+			"first_seconds_ago": ago(refused.first, now),
+			"last_seconds_ago": ago(refused.last, now),
+		})
+	});
+	refused.collect()
+}
+
+/// Who is there, and who was refused.
+pub fn neighbours(desk: &Desk) -> Value {
+	json!({ "links": links(&desk.shared), "refused": refused(&desk.shared) })
+}
+
+/// Where packets can go.
+pub fn routes(desk: &Desk) -> Value {
+	let agent = desk.shared.agent.borrow();
+	let routes = agent.routes().map(|route| {
+		json!({
+			"destination": route.to.to_string(),
+			"metric": route.metric,
+			"via": route.via.map(|node| node.to_string()),
+			"in_use": agent.reaches(&route.to),
+		})
+	});
+	routes.collect()
+}
+
+/// What begins here.
+pub fn circuits(desk: &Desk) -> Value {
+	let status = desk.shared.agent.borrow().status();
+	let circuits = status.circuits.iter().map(|circuit| {
+		json!({
+			"destination": circuit.destination.to_string(),
+			"phase": format!("{:?}", circuit.phase).to_lowercase(),
+			"path": circuit.path.iter().map(ToString::to_string).collect::<Vec<_>>(),
+			"verified_up": circuit.verified_up,
+			"verified_down": circuit.verified_down,
+			"grant": circuit.grant,
+			"rtt_ms": circuit.rtt.as_micros() as f64 / 1000.0,
+		})
+	});
+	circuits.collect()
+}
+
+fn serving(serving: Serving) -> (&'static str, Option<Amount>) {
+	match serving {
+		Serving::UpTo(amount) => ("served", Some(amount)),
+		Serving::Unknown => ("the chain's word is missing", None),
+		Serving::Stale => ("what is known of the chain is too old", None),
+		Serving::Ended => ("the channel is closing or convicted", None),
+		Serving::NoSlot => ("all slots are taken", None),
+	}
+}
+
+fn shown_accounts(shared: &Shared) -> impl Iterator<Item = Value> {
+	let (agent, now) = (shared.agent.borrow(), shared.now());
+	let accounts: Vec<_> = agent.accounts(now).collect();
+	accounts.into_iter().map(|account| {
+		let (word, up_to) = serving(account.serving);
+		json!({
+			"channel": account.channel,
+			"owed": account.receipt.map(|(owed, _)| owed.to_string()),
+			"bytes": account.receipt.map(|(_, bytes)| bytes),
+			"claimed": account.claimed.map(|claimed| claimed.to_string()),
+			"unclaimed": account.unclaimed.to_string(),
+			"carried": account.spent.to_string(),
+			"serving": word,
+			"served_up_to": up_to.map(|amount| amount.to_string()),
+		})
+	})
+}
+
+/// What channels owe here.
+pub fn accounts(desk: &Desk) -> Value {
+	shown_accounts(&desk.shared).collect()
+}
+
+/// What is spent from here; nothing if this agent pays for nothing.
+pub fn purse(shared: &Shared) -> Value {
+	let agent = shared.agent.borrow();
+	let Some((channel, owed, left)) = agent.status().purse else { return Value::Null };
+	let payees = agent.payees().into_iter().filter(|(_, owed)| *owed > 0);
+	json!({
+		"channel": channel,
+		"owed": owed.to_string(),
+		"left": left.to_string(),
+		"settled": agent.is_settled(),
+		"routers": payees.map(|(node, owed)| json!({ "node_id": node.to_string(), "owed": owed.to_string() }))
+			.collect::<Vec<_>>(),
+	})
+}
+
+/// Counts of what was dropped.
+pub fn drops(shared: &Shared) -> Value {
+	let agent = shared.agent.borrow();
+	let drops = agent.drops().iter().map(|(reason, count)| (reason.name().to_owned(), json!(count)));
+	Value::Object(drops.collect())
+}
+
+/// The node, as it was heard of last.
+pub fn chain(desk: &Desk) -> Value {
+	let node = desk.shared.news.node.borrow();
+	json!({
+		"endpoint": desk.config.chain.endpoint,
+		"answers": desk.metrics.chain_up.get() == 1,
+		"finalized_height": Some(desk.metrics.head.get()).filter(|height| *height > 0),
+		"why_not": node.trouble,
+		"clock_ahead_seconds": node.clock,
+	})
+}
+
+/// What is wrong, in words: `code` for machines, `about` says which address or node.
+fn trouble(desk: &Desk) -> Vec<Value> {
+	let mut all = Vec::new();
+	let mut say = |code: &str, about: Value, message: &str| {
+		all.push(json!({ "code": code, "about": about, "message": message }));
+	};
+	for refused in refused(&desk.shared) {
+		let word = |key: &str| refused[key].as_str().unwrap_or_default().to_owned();
+		say(&word("reason"), refused["address"].clone(), &word("why"));
+	}
+	let agent = desk.shared.agent.borrow();
+	if desk.config.router.is_some() {
+		match agent.standing(&agent.node()) {
+			Standing::Unregistered => say(
+				"not_registered",
+				agent.node().to_string().into(),
+				"this router is not registered: others lead nothing over it; register it with: mesh-agent setup",
+			),
+			Standing::Inactive => say(
+				"not_active",
+				agent.node().to_string().into(),
+				"this router is registered and not active (leaving, or jailed): see mesh-agent router show",
+			),
+			Standing::Unknown | Standing::Active => {}
+		}
+		for link in agent.status().links {
+			if matches!(link.standing, Standing::Unregistered | Standing::Inactive) {
+				let message =
+					"this neighbour is not an active router on the chain: nothing but its own traffic is taken from it";
+				say("neighbour_not_registered", link.peer.to_string().into(), message);
+			}
+		}
+	}
+	let node = desk.shared.news.node.borrow();
+	if let Some(why) = &node.trouble {
+		say("chain", desk.config.chain.endpoint.clone().into(), why);
+	}
+	if let Some(ahead) = node.clock.filter(|ahead| is_off(*ahead)) {
+		let by = span(ahead.unsigned_abs());
+		let message = match ahead > 0 {
+			true => format!(
+				"this machine's clock is {by} ahead of the chain's newest final block: set the clock, unless the chain stands still or its node is catching up"
+			),
+			false => format!("this machine's clock is {by} behind the chain's: set it, or the chain's node cannot follow"),
+		};
+		say("clock", Value::Null, &message);
+	}
+	all
+}
+
+/// A span for people.
+pub fn span(seconds: u64) -> String {
+	match seconds {
+		0..120 => format!("{seconds} s"),
+		120..7_200 => format!("{} min", seconds / 60),
+		7_200..172_800 => format!("{} h", seconds / 3_600),
+		_ => format!("{} days", seconds / 86_400),
+	}
+}

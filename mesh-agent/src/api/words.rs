@@ -1,0 +1,246 @@
+//! What the API answers, in tables for people.
+
+use std::fmt::Write;
+
+use serde_json::Value;
+use towpath_primitives::Amount;
+
+use super::views::span;
+use crate::config::show_tow;
+
+/// Rows under a heading, each column as wide as it has to be; numbers to the right would be harder to find in logs.
+fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
+	let mut widths: Vec<usize> = heading.iter().map(|word| word.chars().count()).collect();
+	for row in rows {
+		widths.iter_mut().zip(row).for_each(|(width, cell)| *width = (*width).max(cell.chars().count()));
+	}
+	let heading: Vec<String> = heading.iter().map(|word| (*word).to_owned()).collect();
+	let mut text = String::new();
+	for row in core::iter::once(&heading).chain(rows) {
+		let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}", width = *width));
+		let line = cells.collect::<Vec<_>>().join("  ");
+		let _ = writeln!(text, "{}", line.trim_end());
+	}
+	text
+}
+
+fn list(value: &Value) -> &[Value] {
+	value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn text(value: &Value) -> String {
+	match value {
+		Value::Null => "-".into(),
+		Value::String(text) => text.clone(),
+		other => other.to_string(),
+	}
+}
+
+fn tow(value: &Value) -> String {
+	value.as_str().and_then(|text| text.parse::<Amount>().ok()).map_or("-".into(), show_tow)
+}
+
+fn mib(value: &Value) -> String {
+	value.as_u64().map_or("-".into(), |bytes| format!("{:.2}", bytes as f64 / f64::from(1 << 20)))
+}
+
+fn ms(value: &Value) -> String {
+	value.as_f64().map_or("-".into(), |ms| format!("{ms:.1}"))
+}
+
+fn seconds(value: &Value) -> String {
+	value.as_u64().map_or("-".into(), span)
+}
+
+fn yes(value: &Value) -> String {
+	if value.as_bool().unwrap_or(false) { "yes" } else { "no" }.into()
+}
+
+/// The beginning of an id: enough to tell nodes apart.
+fn short(value: &Value) -> String {
+	value.as_str().map_or("-".into(), |id| id.chars().take(10).collect())
+}
+
+/// Links, and who was refused.
+pub fn neighbours(answer: &Value) -> String {
+	let rows: Vec<_> = list(&answer["links"])
+		.iter()
+		.map(|link| {
+			vec![
+				short(&link["peer"]),
+				text(&link["endpoint"]),
+				text(&link["origin"]),
+				text(&link["registered"]),
+				yes(&link["trusted"]),
+				ms(&link["rtt_ms"]),
+				text(&link["loss_percent"]),
+				seconds(&link["up_seconds"]),
+			]
+		})
+		.collect();
+	let mut told = match rows.is_empty() {
+		true => "No neighbour has a link to this agent.\n".to_owned(),
+		false => table(&["NODE", "ADDRESS", "FOUND", "ON CHAIN", "TRUSTED", "RTT MS", "LOSS %", "UP FOR"], &rows),
+	};
+	let refused = list(&answer["refused"]);
+	if !refused.is_empty() {
+		told.push_str("\nNo link came about with:\n");
+	}
+	for entry in refused {
+		let (address, why) = (text(&entry["address"]), text(&entry["why"]));
+		let (count, last) = (&entry["count"], seconds(&entry["last_seconds_ago"]));
+		let _ = writeln!(told, "- {address}: {why} ({count} times, last {last} ago)");
+	}
+	told
+}
+
+/// Destinations.
+pub fn routes(answer: &Value) -> String {
+	let row = |route: &Value| {
+		vec![text(&route["destination"]), text(&route["metric"]), short(&route["via"]), yes(&route["in_use"])]
+	};
+	let rows: Vec<_> = list(answer).iter().map(row).collect();
+	match rows.is_empty() {
+		true => "No route to anybody is known.\n".into(),
+		false => table(&["DESTINATION", "METRIC", "VIA", "IN USE"], &rows),
+	}
+}
+
+/// Circuits that begin here.
+pub fn circuits(answer: &Value) -> String {
+	let row = |circuit: &Value| {
+		vec![
+			text(&circuit["destination"]),
+			text(&circuit["phase"]),
+			list(&circuit["path"]).iter().map(short).collect::<Vec<_>>().join(" > "),
+			mib(&circuit["verified_up"]),
+			mib(&circuit["verified_down"]),
+			mib(&circuit["grant"]),
+			ms(&circuit["rtt_ms"]),
+		]
+	};
+	let rows: Vec<_> = list(answer).iter().map(row).collect();
+	match rows.is_empty() {
+		true => "No circuit begins here.\n".into(),
+		false => table(&["DESTINATION", "PHASE", "PATH", "UP MIB", "DOWN MIB", "GRANTED MIB", "RTT MS"], &rows),
+	}
+}
+
+/// What a router has coming, channel by channel.
+pub fn accounts(answer: &Value) -> String {
+	let row = |account: &Value| {
+		vec![
+			text(&account["channel"]),
+			tow(&account["owed"]),
+			tow(&account["claimed"]),
+			tow(&account["unclaimed"]),
+			mib(&account["bytes"]),
+			text(&account["serving"]),
+			tow(&account["served_up_to"]),
+		]
+	};
+	let rows: Vec<_> = list(answer).iter().map(row).collect();
+	match rows.is_empty() {
+		true => "No channel has paid here.\n".into(),
+		false => table(&["CHANNEL", "OWED TOW", "CLAIMED", "UNCLAIMED", "MIB", "SERVICE", "UP TO TOW"], &rows),
+	}
+}
+
+/// What is spent.
+pub fn purse(answer: &Value) -> String {
+	if answer.is_null() {
+		return "This agent pays for nothing: it has no [payer] with a channel.\n".into();
+	}
+	let settled =
+		if answer["settled"] == true { "every router has its last receipt" } else { "receipts are under way" };
+	let mut told = format!(
+		"Channel {}: {} TOW signed away, {} TOW left; {settled}.\n",
+		answer["channel"],
+		tow(&answer["owed"]),
+		tow(&answer["left"])
+	);
+	let rows: Vec<_> =
+		list(&answer["routers"]).iter().map(|router| vec![short(&router["node_id"]), tow(&router["owed"])]).collect();
+	if !rows.is_empty() {
+		told.push_str(&table(&["ROUTER", "SIGNED TOW"], &rows));
+	}
+	told
+}
+
+/// All accounts together.
+pub fn earnings(answer: &Value) -> String {
+	format!(
+		"{} TOW earned from {} channels for {} MiB: {} TOW claimed, {} TOW not claimed yet; {} claims since the start.\n",
+		tow(&answer["owed"]),
+		answer["channels"],
+		mib(&answer["bytes"]),
+		tow(&answer["claimed"]),
+		tow(&answer["unclaimed"]),
+		answer["claims_submitted"],
+	)
+}
+
+/// Counts by reason.
+pub fn drops(answer: &Value) -> String {
+	let counts = answer.as_object().into_iter().flatten();
+	let rows: Vec<_> = counts.map(|(reason, count)| vec![reason.clone(), count.to_string()]).collect();
+	match rows.is_empty() {
+		true => "Nothing was dropped.\n".into(),
+		false => table(&["REASON", "PACKETS"], &rows),
+	}
+}
+
+/// Everything in short.
+pub fn status(answer: &Value) -> String {
+	let count = |key: &str| list(&answer[key]).len();
+	let chain = &answer["chain"];
+	let mut told = format!(
+		"mesh-agent {}, node {}\naddress {}, on chain: {}\nneighbours: {}, routes: {}, circuits of its own: {}, of others: {}\n",
+		text(&answer["version"]),
+		text(&answer["node_id"]),
+		text(&answer["address"]),
+		text(&answer["registered"]),
+		count("links"),
+		answer["routes"],
+		count("circuits"),
+		answer["carried"],
+	);
+	let _ = match chain["answers"] == true {
+		true => {
+			writeln!(told, "chain: {} answers, final height {}", text(&chain["endpoint"]), chain["finalized_height"])
+		}
+		false => writeln!(told, "chain: {} does not answer", text(&chain["endpoint"])),
+	};
+	if !answer["purse"].is_null() {
+		told.push_str(&purse(&answer["purse"]));
+	}
+	let trouble = list(&answer["trouble"]);
+	told.push_str(if trouble.is_empty() { "Nothing is wrong.\n" } else { "\nWhat is wrong:\n" });
+	for entry in trouble {
+		let about = entry["about"].as_str().map_or(String::new(), |about| format!("{about}: "));
+		let _ = writeln!(told, "- {about}{}", text(&entry["message"]));
+	}
+	told
+}
+
+/// One event in one line.
+pub fn event(event: &Value) -> String {
+	let time = event["time"].as_f64().unwrap_or(0.0);
+	let (hours, minutes, seconds) = (time as u64 / 3_600 % 24, time as u64 / 60 % 60, time % 60.0);
+	let mut line = format!("{hours:02}:{minutes:02}:{seconds:06.3}  {:15}", text(&event["event"]));
+	for (key, value) in event.as_object().into_iter().flatten() {
+		if !["event", "number", "time"].contains(&key.as_str()) {
+			let shown = match value {
+				Value::Array(nodes) => nodes.iter().map(short).collect::<Vec<_>>().join(" > "),
+				other => text(other),
+			};
+			let _ = write!(line, "  {key}: {shown}");
+		}
+	}
+	line.trim_end().to_owned()
+}
+
+/// An answer for which there is no table.
+pub fn plain(answer: &Value) -> String {
+	format!("{answer:#}\n")
+}
