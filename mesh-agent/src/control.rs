@@ -100,6 +100,7 @@ pub fn status(shared: &Shared) -> Value {
 		"circuits": status.circuits.iter().map(|circuit| json!({
 			"destination": circuit.destination.to_string(),
 			"phase": format!("{:?}", circuit.phase).to_lowercase(),
+			"class": circuit.class.name(),
 			"path": circuit.path.iter().map(ToString::to_string).collect::<Vec<_>>(),
 			"verified_up": circuit.verified_up,
 			"verified_down": circuit.verified_down,
@@ -107,6 +108,7 @@ pub fn status(shared: &Shared) -> Value {
 			"rtt_ms": circuit.rtt.as_micros() as f64 / 1000.0,
 		})).collect::<Vec<_>>(),
 		"carried": status.carried,
+		"carried_protected": status.carried_protected,
 		"accounts": status.accounts.iter().map(|(channel, owed, unclaimed)| json!({
 			"channel": channel,
 			"owed": owed.to_string(),

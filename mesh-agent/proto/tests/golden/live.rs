@@ -273,7 +273,7 @@ fn a_stranger_who_follows_the_specification_is_served() {
 	let first = scale_bytes(&noise.write(&[]));
 	let destination = DESTINATION.node().overlay_address().0;
 	let ephemeral = stranger::public(&SOURCE.hop_secret());
-	let setup = [&destination[..], &ephemeral, &le64(0), &compact(0), &first].concat();
+	let setup = [&destination[..], &ephemeral, &le64(0), &[0], &compact(0), &first].concat();
 	let cid = h("towpath/cid/v1", &setup);
 	link.control(&[&[3][..], &setup, &[1], &le32(LABEL)].concat());
 	let (messages, _) = link.received();
