@@ -151,7 +151,7 @@ impl Lab {
 		nft(
 			&full(namespace),
 			&match silent {
-				true => format!("table netdev silent-{from} {{\nchain all {{ {hook} }}\n}}\n"),
+				true => format!("table netdev silent-{from} {{\nchain swallow {{ {hook} }}\n}}\n"),
 				false => format!("delete table netdev silent-{from}\n"),
 			},
 		)

@@ -195,6 +195,7 @@ impl Agent {
 				// The source repeats itself: somebody further on may not have heard.
 				self.pass_proof(onward, &proof, signature, &noise);
 				self.send_reading(id, now);
+				self.report_now(id, now);
 			}
 		}
 	}
