@@ -132,7 +132,8 @@ impl Validators {
 		Some(serde_json::from_slice::<Value>(&answer).ok()?["result"].clone())
 	}
 
-	fn height(&self, index: usize) -> Option<u64> {
+	/// The height up to which a node has finalised; nothing while it does not answer.
+	pub fn height(&self, index: usize) -> Option<u64> {
 		let hash = self.ask(index, "chain_getFinalizedHead", "")?;
 		let header = self.ask(index, "chain_getHeader", &hash.to_string())?;
 		u64::from_str_radix(header["number"].as_str()?.trim_start_matches("0x"), 16).ok()
