@@ -301,6 +301,22 @@ fn validators_reach_each_other_in_the_class_both_ways() {
 	assert!(!net.agent(a).reaches(&to));
 }
 
+#[test]
+fn the_way_to_a_payers_own_gateway_is_paid_for_also_where_both_validate() {
+	let (mut net, [a, b, c, d]) = validators(75, 20);
+	net.validate(&[a, d]);
+	open_channel(&mut net, a, &[b, c, d], 1 << 60);
+	let gateway = net.address(d);
+	net.with(a, |agent, _| agent.set_gateway(gateway));
+	// The gateway's node has a circuit to the payer's, and may answer in it; the payer's traffic stays out of it.
+	join(&mut net, d, a);
+	assert_eq!(classes(&mut net, d), [Class::Protected]);
+	let arrived = stream(&mut net, a, d, ms(20), secs(3));
+	assert!(arrived >= 120 * FULL as u64, "{arrived}");
+	assert_eq!(classes(&mut net, a), [Class::Paid]);
+	assert!(account(&mut net, b).0 >= cost(arrived));
+}
+
 /// A source that sends far more than the class may carry takes neither the links nor what others pay for.
 #[test]
 fn a_flood_inside_the_class_starves_neither_control_nor_paid_circuits() {

@@ -48,11 +48,16 @@ impl Agent {
 		}
 	}
 
-	/// The circuit by which `to` reached us, if answers should take it: who pays does not wait behind a free one.
+	/// The circuit by which `to` reached us, if answers should take it: who pays does not wait behind a free one, nor send what
+	/// leaves the mesh in one of the protected class.
 	fn answering(&self, to: &OverlayAddress) -> Option<u32> {
 		let id = *self.far_of.get(to)?;
-		let free = self.hops.get(&id)?.class() == Some(Class::Free);
-		(!free || self.purse.is_none()).then_some(id)
+		let good = match self.hops.get(&id)?.class() {
+			Some(Class::Free) => self.purse.is_none(),
+			Some(Class::Protected) => !self.is_paid_gateway(to),
+			Some(Class::Paid) | None => true,
+		};
+		good.then_some(id)
 	}
 
 	fn queue_at_source(&mut self, id: u32, packet: &[u8], now: Instant) {

@@ -138,11 +138,15 @@ impl Agent {
 		self.protected.addresses.contains(address)
 	}
 
+	/// Whether this agent pays for what goes there and leaves the mesh.
+	pub(super) fn is_paid_gateway(&self, to: &OverlayAddress) -> bool {
+		self.protected.gateway.as_ref() == Some(to) && self.purse.is_some()
+	}
+
 	/// Whether the next circuit to this destination should be of the class.
 	pub(super) fn asks_protection(&self, to: &OverlayAddress, now: Instant) -> bool {
-		let ours = self.protected.gateway.as_ref() == Some(to) && self.purse.is_some();
 		let ungranted = self.protected.ungranted.get(to).is_some_and(|until| *until > now);
-		!ours && !ungranted && self.is_validator(&self.node) && self.is_validators(to)
+		!self.is_paid_gateway(to) && !ungranted && self.is_validator(&self.node) && self.is_validators(to)
 	}
 
 	/// A router did not grant the class: the next circuits are what they would be without it.
