@@ -7,16 +7,19 @@ use std::{
 
 use anyhow::{ensure, Context, Result};
 use serde_json::Value;
-use towpath_primitives::OverlayAddress;
+use towpath_primitives::{NodeId, OverlayAddress};
+use towpath_proto::crypto::{Crypto, RustCrypto};
 
 use super::{
 	lab::Lab,
-	network::{development_seed, node_id, secret, OPERATORS, PROGRAM},
+	network::{development_seed, secret, OPERATORS, PROGRAM},
 };
 
 /// The validators, one namespace each.
 pub const NAMES: [&str; 4] = ["v1", "v2", "v3", "v4"];
-/// The cables.
+/// Somebody who is not registered and has a cable to the first of them: its node only follows the chain.
+pub const FOLLOWER: &str = "v5";
+/// The ring's cables.
 pub const CABLES: [(&str, &str); 4] = [("v1", "v2"), ("v2", "v3"), ("v3", "v4"), ("v4", "v1")];
 
 /// The network.
@@ -33,8 +36,17 @@ fn node_program() -> Result<PathBuf> {
 	Ok(program)
 }
 
+fn machine(index: usize) -> &'static str {
+	NAMES.get(index).copied().unwrap_or(FOLLOWER)
+}
+
+/// A router's seed, as the chain's preset has it; the follower's is its own.
+fn seed(index: usize) -> [u8; 32] {
+	OPERATORS.get(index).map_or([5; 32], |operator| development_seed(&[operator, "router"]))
+}
+
 fn address(index: usize) -> OverlayAddress {
-	node_id(index).overlay_address()
+	NodeId(RustCrypto.public_key(&seed(index))).overlay_address()
 }
 
 /// Where a node listens, as its network layer writes it.
@@ -56,12 +68,14 @@ impl Validators {
 	/// Lays the cables; nothing runs yet. Every machine has its overlay address on loopback as well, so that its node can
 	/// listen there before the agent opens the TUN device.
 	pub fn plan() -> Result<Self> {
-		let mut lab = Lab::new(&NAMES)?;
+		let all: Vec<_> = (0..=NAMES.len()).map(machine).collect();
+		let mut lab = Lab::new(&all)?;
 		for (index, (a, b)) in CABLES.iter().enumerate() {
 			lab.link((a, &format!("10.2.{index}.1/30")), (b, &format!("10.2.{index}.2/30")))?;
 		}
+		lab.link((NAMES[0], "10.2.4.2/30"), (FOLLOWER, "10.2.4.1/30"))?;
 		let mut peers = Vec::new();
-		for (index, name) in NAMES.iter().enumerate() {
+		for (index, name) in all.iter().enumerate() {
 			lab.ip(name, &format!("address add {}/128 dev lo nodad", address(index).to_ipv6()))?;
 			let file = lab.folder().join(format!("{name}.network"));
 			secret(&file, &network_key(index))?;
@@ -84,38 +98,38 @@ impl Validators {
 	}
 
 	fn start_node(&mut self, index: usize) -> Result<()> {
-		let (operator, key, own) =
-			(format!("--{}", OPERATORS[index].to_lowercase()), network_key(index), listen(index));
+		let (key, own) = (network_key(index), listen(index));
+		let role = OPERATORS.get(index).map(|operator| format!("--{}", operator.to_lowercase()));
 		let base = self.lab.folder().join(format!("chain{index}")).to_string_lossy().into_owned();
 		let others = (0..NAMES.len()).filter(|other| *other != index);
 		let others: Vec<_> = others.map(|other| format!("{}/p2p/{}", listen(other), self.peers[other])).collect();
-		let mut arguments = vec!["--chain", "local", &operator, "--base-path", &base, "--node-key", &key];
+		let mut arguments = vec!["--chain", "local", "--base-path", &base, "--node-key", &key];
+		arguments.extend(role.as_deref());
 		arguments.extend(["--listen-addr", &own, "--public-addr", &own, "--allow-private-ip", "--no-mdns"]);
 		arguments.extend(["--no-prometheus", "--no-telemetry", "--rpc-port", "9944", "--bootnodes"]);
 		arguments.extend(others.iter().map(String::as_str));
-		let name = format!("{}-node", NAMES[index]);
-		self.lab.start(&name, NAMES[index], &node_program()?.to_string_lossy(), &arguments)
+		let name = format!("{}-node", machine(index));
+		self.lab.start(&name, machine(index), &node_program()?.to_string_lossy(), &arguments)
 	}
 
 	fn folder(&self, index: usize) -> PathBuf {
-		self.lab.folder().join(NAMES[index])
+		self.lab.folder().join(machine(index))
 	}
 
 	fn start_agent(&mut self, index: usize) -> Result<()> {
-		let (name, folder) = (NAMES[index], self.folder(index));
+		let (name, folder) = (machine(index), self.folder(index));
 		std::fs::create_dir(&folder)?;
-		secret(
-			&folder.join("node.key"),
-			&format!("0x{}", hex::encode(development_seed(&[OPERATORS[index], "router"]))),
-		)?;
+		secret(&folder.join("node.key"), &format!("0x{}", hex::encode(seed(index))))?;
 		let account = folder.join("account.uri");
-		secret(&account, &format!("//{}", OPERATORS[index]))?;
+		secret(&account, &format!("//{}", OPERATORS.get(index).unwrap_or(&"Eve")))?;
 		// One side of every cable calls.
 		let called = CABLES.iter().enumerate().filter(|(_, (a, _))| *a == name);
-		let called: Vec<_> = called.map(|(cable, _)| format!("\"10.2.{cable}.2:7700\"")).collect();
+		let called = called.map(|(cable, _)| cable).chain((index == NAMES.len()).then_some(index));
+		let called: Vec<_> = called.map(|cable| format!("\"10.2.{cable}.2:7700\"")).collect();
+		let router = if index < NAMES.len() { "[router]\n" } else { "" };
 		let text = format!(
 			"folder = {folder:?}\nlisten = \"0.0.0.0:7700\"\npeers = [{}]\n[discovery]\nenabled = false\n\
-			 [chain]\naccount = {account:?}\n[router]\n[tun]\n",
+			 [chain]\naccount = {account:?}\n{router}[tun]\n",
 			called.join(", "),
 		);
 		let config = folder.join("agent.toml");
@@ -128,7 +142,7 @@ impl Validators {
 		let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":[{parameters}]}}"#);
 		let mut arguments = vec!["--silent", "--noproxy", "*", "--max-time", "5", "--data", &body];
 		arguments.extend(["--header", "Content-Type: application/json", "http://127.0.0.1:9944"]);
-		let answer = self.lab.exec(NAMES[index], "curl", &arguments).ok()?;
+		let answer = self.lab.exec(machine(index), "curl", &arguments).ok()?;
 		Some(serde_json::from_slice::<Value>(&answer).ok()?["result"].clone())
 	}
 
@@ -168,7 +182,7 @@ impl Validators {
 	/// What an agent tells of itself.
 	pub fn status(&self, index: usize) -> Result<Value> {
 		let told =
-			self.lab.exec(NAMES[index], PROGRAM, &["status", "--folder", &self.folder(index).to_string_lossy()])?;
+			self.lab.exec(machine(index), PROGRAM, &["status", "--folder", &self.folder(index).to_string_lossy()])?;
 		Ok(serde_json::from_slice(&told)?)
 	}
 
