@@ -9,7 +9,7 @@ use std::{
 	time::{Duration, Instant as Clock},
 };
 
-use anyhow::{bail, ensure, Context, Result};
+use anyhow::{ensure, Context, Result};
 use tokio::{
 	net::TcpListener,
 	sync::{mpsc, Notify},
@@ -50,6 +50,8 @@ const HEAD_EVERY: u64 = 5;
 const LAST_RECEIPTS: Duration = Duration::from_secs(5);
 /// A low deposit is reported, and topped up, at most so often.
 const LOW_PAUSE: Duration = Duration::from_secs(60);
+/// Waiting for a node is told of so often.
+const TELL_EVERY: Duration = Duration::from_secs(30);
 /// Packets that are taken from the TUN device in one turn.
 const TUN_BATCH: usize = 64;
 
@@ -117,13 +119,16 @@ pub async fn run(config: Config) -> Result<()> {
 	};
 	let (spool, contents, mut persisted) = Spool::open(&config.folder.join("spool"))?;
 	let records = contents.records();
+	let crypto: SharedCrypto = Arc::new(RingCrypto);
+	// The node that is asked next may be waiting for this device: it listens on the overlay address.
+	let own = NodeId(crypto.public_key(&keys.node)).overlay_address();
+	let tun = config.tun.as_ref().map(|tun| Tun::open(&tun.name, own, tun.ipv4)).transpose()?;
 	let genesis = genesis(&config).await?;
 	let udp = Udp::bind(config.listen)?;
-	let crypto: SharedCrypto = Arc::new(RingCrypto);
 	let secrets = Secrets { genesis, node_seed: keys.node, noise: keys::random()? };
 	let (core, seed) = (core_config(&config, secrets)?, keys::random()?);
 	let shared = Rc::new(Shared::new(Agent::new(core, crypto, &records, seed, Instant::from_micros(0))));
-	let (node, own) = (shared.agent.borrow().node(), shared.agent.borrow().address());
+	let node = shared.agent.borrow().node();
 	let draws = config.router.is_some() && config.chain.draw_rewards;
 	let (chain, mut updates) = chain::start(config.chain.endpoint.clone(), genesis, signer, draws.then_some(node));
 	let metrics = Rc::new(Metrics::default());
@@ -135,7 +140,6 @@ pub async fn run(config: Config) -> Result<()> {
 	let mut known = config.clone();
 	known.chain.genesis = Some(genesis);
 	let _api = api::start(api::Desk::new(shared.clone(), known, metrics.clone())).await?;
-	let tun = config.tun.as_ref().map(|tun| Tun::open(&tun.name, own, tun.ipv4)).transpose()?;
 	let policy = config.router.as_ref().and_then(|router| router.gateway.as_ref()).map(ExitPolicy::new).transpose()?;
 	let mut shell = Shell {
 		shared: shared.clone(),
@@ -222,18 +226,23 @@ async fn genesis(config: &Config) -> Result<GenesisHash> {
 		return Ok(genesis);
 	}
 	info!(endpoint = config.chain.endpoint, "asking the node which network this is");
-	for _ in 0..60 {
+	let mut told = Clock::now();
+	loop {
 		match Client::connect(&config.chain.endpoint).await {
 			Ok(client) => {
 				let genesis = client.genesis().0;
 				std::fs::write(&path, hex::encode(genesis))?;
 				return Ok(genesis);
 			}
+			// The node may need what this machine's supervisor starts after us: it is waited for.
+			Err(error) if told.elapsed() >= TELL_EVERY => {
+				told = Clock::now();
+				warn!("{error:#}; still waiting: start it, or set chain.genesis and chain.endpoint");
+			}
 			Err(error) => debug!("{error:#}"),
 		}
 		tokio::time::sleep(Duration::from_secs(1)).await;
 	}
-	bail!("no node answers at {}; start one, or set chain.genesis and chain.endpoint", config.chain.endpoint)
 }
 
 fn core_config(config: &Config, secrets: Secrets) -> Result<agent::Config> {
@@ -292,6 +301,7 @@ impl Shell {
 			self.shared.agent.borrow_mut().dial(*peer, now);
 		}
 		if let Some(payer) = &self.config.payer {
+			self.shared.agent.borrow_mut().set_gateway(payer.gateway.overlay_address());
 			if let Some(channel) = payer.channel {
 				let spending =
 					Spending { channel, receipt_seed: keys.receipts, limit: payer.limit, unsecured: UNSECURED_GUESS };
@@ -425,6 +435,7 @@ impl Shell {
 			}
 			Update::Time(_) => {}
 			Update::Registry(routers) => agent.set_registry(registry(&routers), now),
+			Update::Validators(nodes) => agent.set_validators(nodes, now),
 			Update::Channel(id, view) => {
 				let paying = self.config.payer.as_ref().and_then(|payer| payer.channel) == Some(id);
 				if paying && view.is_none() {

@@ -375,4 +375,21 @@ fn wrong_use_ends_with_code_2_and_names_what_is_wrong() {
 	assert!(at(&["validator", "join"], &["--bond", "1e3"]).contains("--bond"));
 	assert!(at(&["validator", "status"], &["--output", "yaml"]).contains("--output"));
 	assert!(at(&["router", "fly"], &[]).contains("fly"));
+	assert!(at(&["validator", "node-flags"], &[]).contains("mesh-agent keys create"));
+}
+
+#[test]
+fn the_node_is_told_to_listen_on_the_overlay_address_and_nowhere_else() {
+	let folder = tempfile::tempdir().unwrap();
+	let run = |words: &[&str]| {
+		let output = agent().args(words).arg("--folder").arg(folder.path()).output().unwrap();
+		assert!(output.status.success());
+		(String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+	};
+	let keys: Value = serde_json::from_str(&run(&["keys", "create"]).0).unwrap();
+	let address = keys["address"].as_str().unwrap();
+	let (flags, more) = run(&["validator", "node-flags", "--port", "4000"]);
+	let listen = format!("/ip6/{address}/tcp/4000");
+	assert_eq!(flags.trim(), format!("--listen-addr {listen} --public-addr {listen} --allow-private-ip --no-mdns"));
+	assert!(more.contains(&format!("ip -6 address add {address}/128 dev lo")), "{more}");
 }

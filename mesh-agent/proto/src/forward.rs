@@ -38,6 +38,8 @@ pub enum Reason {
 	ControlAllowance,
 	/// A free circuit above its rate.
 	FreeRate,
+	/// A circuit between validators above what its end, or the link, may carry of that class.
+	ProtectedRate,
 	/// Some router of the path did not handle it (T8).
 	Transit,
 	/// Every router handled it, and the seal does not open (M6).
@@ -56,7 +58,7 @@ pub enum Reason {
 
 impl Reason {
 	/// All of them.
-	pub const ALL: [Self; 21] = [
+	pub const ALL: [Self; 22] = [
 		Self::Malformed,
 		Self::Handshake,
 		Self::Flood,
@@ -71,6 +73,7 @@ impl Reason {
 		Self::NotDurable,
 		Self::ControlAllowance,
 		Self::FreeRate,
+		Self::ProtectedRate,
 		Self::Transit,
 		Self::Seal,
 		Self::ReplayedEnd,
@@ -97,6 +100,7 @@ impl Reason {
 			Self::NotDurable => "not_durable",
 			Self::ControlAllowance => "control_allowance",
 			Self::FreeRate => "free_rate",
+			Self::ProtectedRate => "protected_rate",
 			Self::Transit => "transit",
 			Self::Seal => "seal",
 			Self::ReplayedEnd => "replayed_end",

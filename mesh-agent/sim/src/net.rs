@@ -89,6 +89,7 @@ pub struct Net {
 	/// Ticks that are under way: one for each instant is enough.
 	ticks: BTreeSet<Instant>,
 	registry: BTreeMap<NodeId, RouterInfo>,
+	validators: Vec<NodeId>,
 }
 
 impl Net {
@@ -108,6 +109,7 @@ impl Net {
 			order: 0,
 			ticks: BTreeSet::new(),
 			registry: BTreeMap::new(),
+			validators: Vec::new(),
 		};
 		net.at(net.now, What::Block);
 		net
@@ -158,6 +160,18 @@ impl Net {
 		}
 	}
 
+	/// These validate from now on, and all others know it.
+	pub fn validate(&mut self, which: &[usize]) {
+		self.validators = which.iter().map(|index| self.node(*index)).collect();
+		for index in 0..self.slots.len() {
+			let (validators, now) = (self.validators.clone(), self.now);
+			if let Some(agent) = &mut self.slots[index].agent {
+				agent.set_validators(validators, now);
+				self.drain(index);
+			}
+		}
+	}
+
 	/// Starts an agent from what is on its disk.
 	pub fn start(&mut self, index: usize) {
 		let now = self.now;
@@ -170,6 +184,7 @@ impl Net {
 		let crypto: SharedCrypto = Arc::new(RustCrypto);
 		let mut agent = Agent::new(slot.config.clone(), crypto, &slot.disk, seed, now);
 		agent.set_registry(self.registry.clone(), now);
+		agent.set_validators(self.validators.clone(), now);
 		for peer in &slot.dials {
 			agent.dial(address(*peer), now);
 		}

@@ -4,6 +4,8 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::{bench::Bench, *};
 use towpath_primitives::{Amount, ChannelId};
 use towpath_proto::{forward::Reason, wire::control::Refusal};
@@ -31,6 +33,20 @@ fn a_neighbours_free_traffic_has_its_rate_and_no_more() {
 	assert_eq!(send(&mut bench, 1, 50), 50, "the other neighbour has a rate of its own");
 	bench.run(ms(100));
 	assert_eq!(send(&mut bench, 0, 100), 10);
+}
+
+#[test]
+fn who_answers_in_a_free_circuit_has_the_same_rate() {
+	let rate = 100_000;
+	let mut net = towpath_sim::Net::new(77, secs(12));
+	let [asks, answers] =
+		[0; 2].map(|_| net.add(towpath_sim::NodeSpec { price: Some(PRICE), free_rate: rate, loss_allowance: 200 }));
+	net.connect(asks, answers, wire(20, 5));
+	join(&mut net, asks, answers);
+	// Twice the rate, for ten seconds, from the end that did not begin the circuit.
+	let arrived = stream(&mut net, answers, asks, Duration::from_micros(6_800), secs(10));
+	assert!(arrived >= 9 * rate, "{arrived}");
+	assert!(arrived <= 12 * rate, "{arrived}");
 }
 
 #[test]

@@ -14,10 +14,7 @@ pub fn status(desk: &Desk) -> Value {
 	let shared = &*desk.shared;
 	let agent = shared.agent.borrow();
 	let (node, address) = (agent.node(), agent.address());
-	let (routes, carried, delivered) = {
-		let status = agent.status();
-		(status.routes.len(), status.carried, status.delivered)
-	};
+	let core = agent.status();
 	drop(agent);
 	let mut status = json!({
 		"version": env!("CARGO_PKG_VERSION"),
@@ -25,13 +22,14 @@ pub fn status(desk: &Desk) -> Value {
 		"address": address.to_string(),
 		"registered": standing(shared.agent.borrow().standing(&node)),
 		"links": links(shared),
-		"routes": routes,
+		"routes": core.routes.len(),
 		"circuits": circuits(desk),
-		"carried": carried,
+		"carried": core.carried,
+		"carried_protected": core.carried_protected,
 		"accounts": shown_accounts(shared).filter(|account| account["owed"] != Value::Null).collect::<Vec<_>>(),
 		"purse": purse(shared),
 		"drops": drops(shared),
-		"delivered_bytes": delivered,
+		"delivered_bytes": core.delivered,
 		"chain": chain(desk),
 	});
 	status["trouble"] = trouble(desk).into();
@@ -120,6 +118,7 @@ pub fn circuits(desk: &Desk) -> Value {
 		json!({
 			"destination": circuit.destination.to_string(),
 			"phase": format!("{:?}", circuit.phase).to_lowercase(),
+			"class": circuit.class.name(),
 			"path": circuit.path.iter().map(ToString::to_string).collect::<Vec<_>>(),
 			"verified_up": circuit.verified_up,
 			"verified_down": circuit.verified_down,

@@ -112,6 +112,7 @@ pub fn circuits(answer: &Value) -> String {
 		vec![
 			text(&circuit["destination"]),
 			text(&circuit["phase"]),
+			text(&circuit["class"]),
 			list(&circuit["path"]).iter().map(short).collect::<Vec<_>>().join(" > "),
 			mib(&circuit["verified_up"]),
 			mib(&circuit["verified_down"]),
@@ -122,7 +123,9 @@ pub fn circuits(answer: &Value) -> String {
 	let rows: Vec<_> = list(answer).iter().map(row).collect();
 	match rows.is_empty() {
 		true => "No circuit begins here.\n".into(),
-		false => table(&["DESTINATION", "PHASE", "PATH", "UP MIB", "DOWN MIB", "GRANTED MIB", "RTT MS"], &rows),
+		false => {
+			table(&["DESTINATION", "PHASE", "CLASS", "PATH", "UP MIB", "DOWN MIB", "GRANTED MIB", "RTT MS"], &rows)
+		}
 	}
 }
 

@@ -9,7 +9,7 @@ use subxt::{
 	config::{DefaultExtrinsicParamsBuilder, RpcConfigFor},
 	dynamic,
 	error::{DispatchError, TransactionEventsError},
-	ext::scale_encode::EncodeAsFields,
+	ext::{scale_decode::DecodeAsType, scale_encode::EncodeAsFields},
 	rpcs::{
 		client::{JsonrpseeRpcClient, RpcClient},
 		LegacyRpcMethods,
@@ -38,6 +38,13 @@ pub struct Included {
 	pub height: u64,
 	/// Its hash.
 	pub block: H256,
+}
+
+/// A validator, as far as it matters here.
+#[derive(DecodeAsType)]
+#[decode_as_type(crate_path = "subxt::ext::scale_decode")]
+struct StoredValidator {
+	node: [u8; 32],
 }
 
 /// A connection. It does not come back by itself when it is lost: make a new one.
@@ -162,6 +169,12 @@ impl Client {
 				return Ok(all);
 			}
 		}
+	}
+
+	/// The routers of the validators of the running era.
+	pub async fn validators(&self, at: H256) -> Result<Vec<NodeId>> {
+		let set: Vec<StoredValidator> = self.stored_value("ValidatorElection", "ActiveSet", at).await?;
+		Ok(set.into_iter().map(|validator| NodeId(validator.node)).collect())
 	}
 
 	/// A channel and its slots.

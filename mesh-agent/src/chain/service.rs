@@ -37,6 +37,8 @@ pub enum Update {
 	Time(u64),
 	/// All routers.
 	Registry(Vec<Router>),
+	/// The validators' routers are others now.
+	Validators(Vec<NodeId>),
 	/// A watched channel, at the newest finalised block.
 	Channel(ChannelId, Option<ChannelView>),
 }
@@ -72,6 +74,8 @@ struct Service {
 	draws_for: Option<NodeId>,
 	updates: mpsc::UnboundedSender<Update>,
 	watched: BTreeSet<ChannelId>,
+	/// As last told.
+	validators: Vec<NodeId>,
 	claims: BTreeMap<(ChannelId, NodeId), SignedReceipt>,
 	top_ups: Vec<(ChannelId, Amount)>,
 	block: Duration,
@@ -94,6 +98,7 @@ pub fn start(
 		draws_for,
 		updates,
 		watched: BTreeSet::new(),
+		validators: Vec::new(),
 		claims: BTreeMap::new(),
 		top_ups: Vec::new(),
 		block: Duration::from_secs(6),
@@ -135,6 +140,9 @@ impl Service {
 		self.tell(Update::Connected(client.genesis()));
 		let (_, at) = client.finalised().await?;
 		self.block = client.slot_duration(at).await?;
+		// Genesis is final, and no head follows it before links carry votes: who is admitted must not wait for one.
+		self.tell(Update::Registry(client.routers(at).await?));
+		self.read_validators(client, at).await?;
 		let mut heads = client.heads().await?;
 		let (done, mut finished) = mpsc::unbounded_channel();
 		let mut busy = false;
@@ -169,8 +177,18 @@ impl Service {
 			self.tell(Update::Registry(client.routers(at).await?));
 		}
 		self.heads += 1;
+		self.read_validators(client, at).await?;
 		for id in self.watched.clone() {
 			self.read_channel(client, id, at).await?;
+		}
+		Ok(())
+	}
+
+	async fn read_validators(&mut self, client: &Client, at: H256) -> Result<()> {
+		let validators = client.validators(at).await?;
+		if validators != self.validators {
+			self.validators = validators.clone();
+			self.tell(Update::Validators(validators));
 		}
 		Ok(())
 	}

@@ -9,7 +9,10 @@ mod setup;
 mod validator;
 mod words;
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+	net::SocketAddr,
+	path::{Path, PathBuf},
+};
 
 use anyhow::{ensure, Context, Result};
 use clap::{Args, Subcommand};
@@ -19,6 +22,7 @@ use crate::{
 	cli::{caller, session, Failure, OnChain, Session},
 	config::parse_tow,
 	dev::Output,
+	keys::Keys,
 };
 use desk::Desk;
 use validator::Wish;
@@ -38,6 +42,7 @@ Examples:
   mesh-agent validator join --folder /var/lib/towpath --bond 2500      # raises the bond of a candidate
   mesh-agent validator status --folder /var/lib/towpath
   mesh-agent validator status --folder /var/lib/towpath --output json
+  towpath-node --validator $(mesh-agent validator node-flags --folder /var/lib/towpath) --bootnodes /ip6/fd.../tcp/30333/p2p/...
   mesh-agent validator leave --folder /var/lib/towpath
   mesh-agent validator withdraw --folder /var/lib/towpath              # after the unbonding time";
 
@@ -141,6 +146,16 @@ pub enum ValidatorCommand {
 		#[arg(long, value_enum, default_value = "table")]
 		output: Output,
 	},
+	/// Print the node's options for a chain over the mesh and nothing else: it listens on the overlay address alone.
+	#[command(after_help = VALIDATOR_EXAMPLES)]
+	NodeFlags {
+		/// The agent's folder.
+		#[arg(long)]
+		folder: PathBuf,
+		/// TCP port on the overlay address.
+		#[arg(long, default_value_t = 30333)]
+		port: u16,
+	},
 }
 
 /// `mesh-agent setup …`
@@ -175,11 +190,18 @@ pub struct SetUp {
 }
 
 /// The keys must be there: a command that would make new ones would speak of another router than the operator means.
+fn has_keys(folder: &Path) -> Result<(), Failure> {
+	caller(
+		folder.join("node.key").exists().then_some(()).with_context(|| {
+			format!("there are no keys in {}; make them with: mesh-agent keys create", folder.display())
+		}),
+	)
+}
+
 async fn desk(chain: OnChain, may_create: bool) -> Result<Desk, Failure> {
-	let there = chain.folder.join("node.key").exists() || may_create;
-	caller(there.then_some(()).with_context(|| {
-		format!("there are no keys in {}; make them with: mesh-agent keys create", chain.folder.display())
-	}))?;
+	if !may_create {
+		has_keys(&chain.folder)?;
+	}
 	let Session { client, keys, signer } = session(&chain).await?;
 	let OnChain { folder, endpoint, account } = chain;
 	let desk = Desk { folder, endpoint, account, client, keys, signer };
@@ -242,10 +264,24 @@ pub async fn validator(command: ValidatorCommand) -> Result<(), Failure> {
 			}
 			return Ok(());
 		}
+		ValidatorCommand::NodeFlags { folder, port } => return node_flags(&folder, port),
 	};
 	let (lines, json) = validator::status(&desk).await?;
 	lines.iter().for_each(|line| desk::say(line));
 	print(&json);
+	Ok(())
+}
+
+/// The options on standard output, to be put into a command line; what else has to be done on standard error.
+fn node_flags(folder: &Path, port: u16) -> Result<(), Failure> {
+	has_keys(folder)?;
+	let own = Keys::load_or_create(folder)?.node_id().overlay_address().to_ipv6();
+	desk::say(&format!(
+		"at every start of the machine, so that node and agent may start in any order: ip -6 address add {own}/128 dev lo nodad"
+	));
+	desk::say("the agent's configuration needs a section [tun]; the node needs others' addresses: --bootnodes /ip6/…/tcp/…/p2p/…");
+	let listen = format!("/ip6/{own}/tcp/{port}");
+	println!("--listen-addr {listen} --public-addr {listen} --allow-private-ip --no-mdns");
 	Ok(())
 }
 

@@ -145,6 +145,18 @@ impl Lab {
 		found.with_context(|| format!("no counter {counter} in {namespace}: {listed}"))
 	}
 
+	/// Lets everything vanish that arrives in `namespace` from `from`, or no longer. The carrier stays, so nobody is told.
+	pub fn silence(&self, namespace: &str, from: &str, silent: bool) -> Result<()> {
+		let hook = format!("type filter hook ingress device \"to_{from}\" priority -10; policy drop;");
+		nft(
+			&full(namespace),
+			&match silent {
+				true => format!("table netdev silent-{from} {{\nchain swallow {{ {hook} }}\n}}\n"),
+				false => format!("delete table netdev silent-{from}\n"),
+			},
+		)
+	}
+
 	/// Names of the devices in a namespace.
 	pub fn devices(&self, namespace: &str) -> Result<Vec<String>> {
 		let listed: Value = serde_json::from_slice(&ip(&format!("-n {} -j link", full(namespace)))?)?;

@@ -29,10 +29,11 @@ const CABLES: [(&str, &str, u8); 5] =
 /// Whose agents run.
 const AGENTS: [&str; 5] = ["r1", "r2", "r3", "r4", "household"];
 /// Operators of the local preset, in the order of its routers.
-const OPERATORS: [&str; 4] = ["Alice", "Bob", "Charlie", "Dave"];
+pub const OPERATORS: [&str; 4] = ["Alice", "Bob", "Charlie", "Dave"];
 /// The network id behind the network key 00…01, which Alice's node has.
 const BOOT_PEER: &str = "12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp";
-const PROGRAM: &str = env!("CARGO_BIN_EXE_mesh-agent");
+/// The agent.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_mesh-agent");
 /// Nothing takes longer.
 const PATIENCE: Duration = Duration::from_secs(70);
 
@@ -50,7 +51,7 @@ pub struct Network {
 }
 
 /// The ed25519 seed of a hard derivation from the well-known development phrase, like `//Alice//router`.
-fn development_seed(path: &[&str]) -> [u8; 32] {
+pub fn development_seed(path: &[&str]) -> [u8; 32] {
 	// The seed of the phrase "bottom drive obey lake curtain smoke basket hold race lonely fit walk".
 	const PHRASE: &str = "fac7959dbfe72f052e5a0c3c8d6530f202b02fd8f9f5ca3580ec8deb7797479e";
 	let mut seed: [u8; 32] = hex::decode(PHRASE).ok().and_then(|seed| seed.try_into().ok()).expect("64 digits");
@@ -63,7 +64,8 @@ fn development_seed(path: &[&str]) -> [u8; 32] {
 	seed
 }
 
-fn secret(path: &Path, text: &str) -> Result<()> {
+/// Writes a secret where only its owner can read it.
+pub fn secret(path: &Path, text: &str) -> Result<()> {
 	let mut file = std::fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(path)?;
 	Ok(writeln!(file, "{text}")?)
 }
@@ -78,7 +80,7 @@ fn rpc_port(index: usize) -> usize {
 }
 
 /// A router's node id.
-fn node_id(index: usize) -> NodeId {
+pub fn node_id(index: usize) -> NodeId {
 	NodeId(RustCrypto.public_key(&development_seed(&[OPERATORS[index], "router"])))
 }
 

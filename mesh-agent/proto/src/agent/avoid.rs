@@ -108,7 +108,7 @@ impl Agent {
 	/// All routers of a circuit of ours that are known, and the first one in any case.
 	pub(super) fn avoid_path(&mut self, id: u32, span: Duration, now: Instant) {
 		let Some(source) = self.sources.get(&id) else { return };
-		let offered: Vec<_> = source.offers.iter().flatten().map(|offer| offer.node).collect();
+		let offered: Vec<_> = source.offers.iter().flatten().map(|signed| signed.offer.node).collect();
 		let (to, first) = (source.destination, self.links.peer(source.link));
 		self.avoid(to, offered.into_iter().chain(first), span, now);
 	}

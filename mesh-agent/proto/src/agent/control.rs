@@ -84,6 +84,9 @@ impl Agent {
 			Control::Setup { setup, hop, label } => self.on_setup(link, setup, hop, label, now),
 			Control::Offer { label, up, offer, noise } => self.on_offer(link, label, up, offer, noise, now),
 			Control::Bind { label, bind, signature, noise } => self.on_bind(link, label, bind, signature, noise, now),
+			Control::Prove { label, proof, signature, noise } => {
+				self.on_prove(link, label, proof, signature, noise, now)
+			}
 			Control::ToRouter(relayed) => self.on_to_router(link, relayed, now),
 			Control::ToSource(relayed) => self.on_to_source(link, relayed, now),
 			Control::Refuse { label, hop, reason } => self.on_refuse(link, label, hop, reason, now),

@@ -4,9 +4,9 @@ use alloc::vec::Vec;
 
 use towpath_primitives::OverlayAddress;
 
-use super::{Agent, Event, MAX_QUEUE};
+use super::{protected::queue_limit, Agent, Event};
 use crate::{
-	circuit::{pause, Direction, Opened, Phase, RejectedPacket, Target, BURST},
+	circuit::{pause, Class, Direction, Hop, Opened, Phase, RejectedPacket, Target, BURST},
 	forward::{decide, Credit, Reason, Verdict},
 	link::{Accepted, LinkId},
 	meter::Metered,
@@ -48,16 +48,21 @@ impl Agent {
 		}
 	}
 
-	/// The circuit by which `to` reached us, if answers should take it: who pays does not wait behind a free one.
+	/// The circuit by which `to` reached us, if answers should take it: who pays does not wait behind a free one, nor send what
+	/// leaves the mesh in one of the protected class.
 	fn answering(&self, to: &OverlayAddress) -> Option<u32> {
 		let id = *self.far_of.get(to)?;
-		let free = self.hops.get(&id)?.payer() == Some(None);
-		(!free || self.purse.is_none()).then_some(id)
+		let good = match self.hops.get(&id)?.class() {
+			Some(Class::Free) => self.purse.is_none(),
+			Some(Class::Protected) => !self.is_paid_gateway(to),
+			Some(Class::Paid) | None => true,
+		};
+		good.then_some(id)
 	}
 
 	fn queue_at_source(&mut self, id: u32, packet: &[u8], now: Instant) {
 		let Some(source) = self.sources.get_mut(&id) else { return };
-		if source.queued + packet.len() > MAX_QUEUE {
+		if source.queued + packet.len() > queue_limit(Some(source.class())) {
 			return self.drop_packet(Reason::QueueFull);
 		}
 		source.queued += packet.len();
@@ -79,8 +84,15 @@ impl Agent {
 		let mut free = source.sendable();
 		let mut left = BURST;
 		let mut sealed = Vec::new();
+		let mut later = None;
 		if let Some(end) = &mut source.end {
 			while let Some(packet) = source.queue.front().filter(|packet| packet.len() as u64 <= free.min(left)) {
+				if source.setup.protected {
+					if let Err(at) = self.protected.take_own(self.node, link, packet.len(), now) {
+						later = Some(at);
+						break;
+					}
+				}
 				free -= packet.len() as u64;
 				left -= packet.len() as u64;
 				source.queued -= packet.len();
@@ -101,11 +113,16 @@ impl Agent {
 		if waits {
 			self.wake(paced);
 		}
+		if let Some(at) = later {
+			self.wake(at);
+		}
 	}
 
 	fn queue_at_far_end(&mut self, id: u32, packet: &[u8], now: Instant) {
-		let Some(far) = self.hops.get_mut(&id).and_then(|hop| hop.far.as_mut()) else { return };
-		if far.queued + packet.len() > MAX_QUEUE {
+		let Some(hop) = self.hops.get_mut(&id) else { return };
+		let most = queue_limit(hop.class());
+		let Some(far) = hop.far.as_mut() else { return };
+		if far.queued + packet.len() > most {
 			return self.drop_packet(Reason::QueueFull);
 		}
 		far.queued += packet.len();
@@ -133,9 +150,8 @@ impl Agent {
 			if end.sent.saturating_add(length as u64) > limit {
 				return;
 			}
-			// What credit or disk do not cover yet waits, and leaves room for what comes from the other side.
-			if self.credit(id, back, length + OTHER_SIDE, false, now) != Credit::Fine {
-				return;
+			if let Err(at) = self.may_answer(id, back, length, now) {
+				return at.into_iter().for_each(|at| self.wake(at));
 			}
 			let Some(hop) = self.hops.get_mut(&id) else { return };
 			let Some(far) = &mut hop.far else { return };
@@ -151,6 +167,23 @@ impl Agent {
 			self.charge(id, length, now);
 			self.put_on_link(back, label, &mut sealed, now);
 			self.report_when_due(id, now);
+		}
+	}
+
+	/// Whether the far end may send so much now. What it may not waits, if it is known for how long.
+	fn may_answer(&mut self, id: u32, back: LinkId, length: usize, now: Instant) -> Result<(), Option<Instant>> {
+		let fine = match self.hops.get(&id).and_then(Hop::class) {
+			Some(Class::Protected) => return self.protected.take_own(self.node, back, length, now).map_err(Some),
+			// What credit or disk do not cover yet waits, and leaves room for what comes from the other side.
+			Some(Class::Paid) => self.credit(id, back, length + OTHER_SIDE, false, now),
+			_ => self.credit(id, back, length, false, now),
+		};
+		match fine {
+			Credit::Fine => Ok(()),
+			Credit::No(Reason::FreeRate) => {
+				Err(self.free.get(&back).map(|bucket| bucket.ready_at((HEADER_LEN + length) as u64)))
+			}
+			Credit::No(_) => Err(None),
 		}
 	}
 
@@ -221,7 +254,10 @@ impl Agent {
 		let Some(hop) = self.hops.get(&id) else { return Credit::No(Reason::UnknownLabel) };
 		let price = hop.offer.offer.price;
 		let Some(Some(channel)) = hop.payer() else {
-			return self.free_credit(link, length, now);
+			return match hop.class() {
+				Some(Class::Protected) => self.protected_credit(id, link, length, now),
+				_ => self.free_credit(link, length, now),
+			};
 		};
 		let cap = self.cap(channel, now);
 		let Some(account) = self.accounts.get_mut(&channel) else { return Credit::No(Reason::NoCredit) };

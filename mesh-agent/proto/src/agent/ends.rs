@@ -16,7 +16,7 @@ use crate::{
 	forward::Reason,
 	receipt::share,
 	time::Instant,
-	wire::control::{decode, Bind, Control, EndMessage, Offer, Refusal, Setup, SignedOffer, MAX_HOPS, MAX_LOSS},
+	wire::control::{decode, Bind, Control, EndMessage, Offer, Proof, Refusal, Setup, SignedOffer, MAX_HOPS, MAX_LOSS},
 };
 
 /// Reports leave at most so often (M2) ...
@@ -74,7 +74,9 @@ impl Agent {
 	/// Begins a circuit. Nothing, if there is no way or nobody to pay.
 	pub(super) fn open_circuit(&mut self, to: OverlayAddress, now: Instant) -> Option<u32> {
 		let link = self.next_link(to, &[], None, now)?;
-		let channel = self.purse.as_ref().filter(|_| self.config.max_price > 0).map(|purse| purse.spending().channel);
+		let protected = self.asks_protection(&to, now);
+		let pays = self.config.max_price > 0 && !protected;
+		let channel = self.purse.as_ref().filter(|_| pays).map(|purse| purse.spending().channel);
 		let seed = self.random();
 		let mut handshake = Handshake::new(Role::Initiator, USAGE, &[], &self.config.secrets, &self.crypto, seed);
 		let secret: [u8; 32] = self.random();
@@ -82,6 +84,7 @@ impl Agent {
 			destination: to.0,
 			ephemeral: x25519_dalek::x25519(secret, x25519_dalek::X25519_BASEPOINT_BYTES),
 			max_price: if channel.is_some() { self.config.max_price } else { 0 },
+			protected,
 			avoid: self.wishes(to, now),
 			noise: handshake.write(&[]).ok()?,
 		};
@@ -107,7 +110,7 @@ impl Agent {
 	pub(super) fn source_offer(&mut self, id: u32, up: u32, signed: SignedOffer, noise: Vec<u8>, now: Instant) {
 		let genesis = self.config.secrets.genesis;
 		let Some(source) = self.sources.get_mut(&id).filter(|source| source.phase == Phase::Offering) else { return };
-		let offer = signed.offer;
+		let offer = &signed.offer;
 		let place = usize::from(offer.hop);
 		let sound = offer.cid == source.cid
 			&& (1..=MAX_HOPS).contains(&place)
@@ -124,7 +127,7 @@ impl Agent {
 			source.offers.resize(place, None);
 		}
 		if source.offers[place - 1].is_none() {
-			source.offers[place - 1] = Some(offer);
+			source.offers[place - 1] = Some(signed);
 		}
 		if !noise.is_empty() {
 			source.answer = Some((place, noise));
@@ -136,10 +139,11 @@ impl Agent {
 	fn try_accept(&mut self, id: u32, now: Instant) {
 		let Some(source) = self.sources.get_mut(&id) else { return };
 		let Some((places, noise)) = source.answer.clone() else { return };
-		let offers: Vec<Offer> = source.offers.iter().take(places).flatten().cloned().collect();
-		if offers.len() != places {
+		let signed: Vec<&SignedOffer> = source.offers.iter().take(places).flatten().collect();
+		let Some(destination) = signed.last().filter(|_| signed.len() == places).map(|last| (*last).clone()) else {
 			return;
-		}
+		};
+		let offers: Vec<Offer> = signed.iter().map(|signed| signed.offer.clone()).collect();
 		let distinct = (1..offers.len()).all(|i| !offers[..i].iter().any(|earlier| earlier.node == offers[i].node));
 		if !distinct || path_price(&offers) > u128::from(self.config.max_path_price) {
 			self.avoid_path(id, AVOIDED_FOR, now);
@@ -180,6 +184,12 @@ impl Agent {
 			}
 			_ => Signature([0; 64]),
 		};
+		if source.setup.protected {
+			let Bind { offers, lifetime, .. } = bind.clone();
+			let proof = Proof { cid, source: self.node, destination, offers, lifetime };
+			let payload = proof.payload(&self.config.secrets.genesis);
+			source.proof = Some((proof, self.crypto.sign(&self.config.secrets.node_seed, &payload)));
+		}
 		source.hops = hops;
 		source.bind = Some((bind, signature, noise));
 		source.phase = Phase::Binding;
@@ -191,15 +201,24 @@ impl Agent {
 		let Some(source) = self.sources.get_mut(&id) else { return };
 		source.sent_at = now;
 		let (Some((bind, signature, noise)), Some(label)) = (source.bind.clone(), source.label) else { return };
-		let link = source.link;
-		self.links.send(link, &Control::Bind { label, bind, signature, noise });
+		let (link, proof) = (source.link, source.proof.clone());
+		let message = match proof {
+			Some((proof, signature)) => Control::Prove { label, proof, signature, noise },
+			None => Control::Bind { label, bind, signature, noise },
+		};
+		self.links.send(link, &message);
 		self.wake(now + super::timers::SETUP_RETRY);
 	}
 
 	pub(super) fn source_refused(&mut self, id: u32, place: u8, reason: Refusal, now: Instant) {
-		// What a router further on cannot do is remembered by the router before it.
-		if place <= 1 {
+		// What a router further on cannot do is remembered by the router before it; and no other router would grant a class
+		// that this one does not.
+		if place <= 1 && reason != Refusal::Class {
 			self.avoid_first(id, now);
+		}
+		if let (Refusal::Class, Some(source)) = (reason, self.sources.get(&id)) {
+			let to = source.destination;
+			self.ungranted(to, now);
 		}
 		let why = match reason {
 			Refusal::NoRoute => "a router knows no way",
@@ -210,6 +229,7 @@ impl Agent {
 			Refusal::Channel => "a router does not accept the channel",
 			Refusal::Bind => "a router does not accept the bind",
 			Refusal::NotAdmitted => "a neighbour does not carry others' packets",
+			Refusal::Class => "a router knows one of the ends as no validator",
 		};
 		self.source_broke(id, why, now);
 	}

@@ -8,6 +8,7 @@ mod control;
 mod data;
 mod ends;
 mod money;
+mod protected;
 mod relay;
 mod renew;
 mod shares;
@@ -24,6 +25,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 use towpath_primitives::{ChannelId, NodeId, OverlayAddress, Price, SignedReceipt};
 
+pub use protected::{PROTECTED_END, PROTECTED_LINK};
 pub use renew::SUCCEEDED;
 pub use shares::{CLIENT_SETUPS, MAX_FREE_PER_LINK, ROUTER_SETUPS, UNBOUND_GRACE};
 pub use status::{AccountStatus, CircuitStatus, LinkStatus, RouteStatus, Standing, Status};
@@ -195,6 +197,7 @@ pub struct Agent {
 	head_before: u64,
 	ticket: u64,
 	free: BTreeMap<LinkId, Bucket>,
+	protected: protected::Protected,
 	/// What may still be set up over a link, as a router's or as a client's.
 	setups: BTreeMap<(LinkId, bool), Bucket>,
 	drops: Drops,
@@ -243,6 +246,7 @@ impl Agent {
 			head_before: 0,
 			ticket: 0,
 			free: BTreeMap::new(),
+			protected: protected::Protected::default(),
 			setups: BTreeMap::new(),
 			drops: Drops::default(),
 			transmits: VecDeque::new(),

@@ -42,7 +42,11 @@ impl Agent {
 		if !self.has_place(link, admitted, now) {
 			return refuse(self, Refusal::Busy);
 		}
-		let price = if setup.max_price == 0 && self.config.free_rate > 0 { 0 } else { self.config.price };
+		if setup.protected && !self.is_validators(&setup.destination()) {
+			return refuse(self, Refusal::Class);
+		}
+		let free = setup.protected || (setup.max_price == 0 && self.config.free_rate > 0);
+		let price = if free { 0 } else { self.config.price };
 		if price > setup.max_price {
 			return refuse(self, Refusal::Price);
 		}
@@ -132,6 +136,7 @@ impl Agent {
 			far,
 			keys: hop_keys(&shared, &cid, &self.node.0),
 			offer: SignedOffer { offer, signature },
+			to_prove: setup.protected,
 			binding: Binding::Offered(None),
 			up: Passed::default(),
 			down: Passed::default(),
@@ -213,7 +218,7 @@ impl Agent {
 	/// T4: binds, or waits for the chain's word on the channel, or refuses.
 	pub(super) fn try_bind(&mut self, id: u32, unbound: Unbound, now: Instant) {
 		let Some(hop) = self.hops.get(&id) else { return };
-		if matches!(hop.binding, Binding::Bound(_)) {
+		if hop.payer().is_some() {
 			return self.send_reading(id, now);
 		}
 		let bind = &unbound.bind;
@@ -223,7 +228,7 @@ impl Agent {
 			return self.refuse_back(id, Refusal::Bind);
 		}
 		match bind.channel {
-			None if hop.offer.offer.price == 0 => {}
+			None if hop.offer.offer.price == 0 && !hop.to_prove => {}
 			None => return self.refuse_back(id, Refusal::Bind),
 			Some(channel) => {
 				let node = self.node;
@@ -249,17 +254,22 @@ impl Agent {
 			self.refuse_back(id, Refusal::Busy);
 			return self.remove_hop(id);
 		}
-		self.bound(id, unbound, now);
+		let Unbound { bind, noise, .. } = unbound;
+		self.bound(id, Binding::Bound(bind.channel), bind.lifetime, &noise, now);
 	}
 
-	fn bound(&mut self, id: u32, unbound: Unbound, now: Instant) {
+	/// It may carry data from now on. The destination learns here who the source is.
+	pub(super) fn bound(&mut self, id: u32, binding: Binding, lifetime: u32, noise: &[u8], now: Instant) {
 		let Some(hop) = self.hops.get_mut(&id) else { return };
-		let lifetime = unbound.bind.lifetime.min(hop.offer.offer.lifetime);
+		let lifetime = lifetime.min(hop.offer.offer.lifetime);
 		if let Some(far) = &mut hop.far {
 			let Some(mut handshake) = far.handshake.take() else { return };
-			let Ok(Some(identity)) = handshake.read(&unbound.noise) else {
+			let Ok(Some(identity)) = handshake.read(noise) else {
 				return self.refuse_back(id, Refusal::Bind);
 			};
+			if matches!(binding, Binding::Proven { source, .. } if source != identity.node) {
+				return self.refuse_back(id, Refusal::Class);
+			}
 			let Ok(keys) = handshake.finish() else { return };
 			// One for each router before us (T5).
 			let (chain, rest) = identity.extra.as_chunks();
@@ -274,7 +284,7 @@ impl Agent {
 			self.answer_over(peer, id);
 		}
 		let Some(hop) = self.hops.get_mut(&id) else { return };
-		hop.binding = Binding::Bound(unbound.bind.channel);
+		hop.binding = binding;
 		hop.expires = now + core::time::Duration::from_secs(u64::from(lifetime));
 		hop.used = now;
 		self.send_reading(id, now);

@@ -7,6 +7,7 @@ use towpath_primitives::{Amount, ChannelId};
 
 use super::{Agent, MAX_CIRCUITS, MAX_UNBOUND_PER_LINK};
 use crate::{
+	circuit::Class,
 	link::LinkId,
 	time::{Bucket, Instant},
 	wire::control::{Control, Refusal},
@@ -59,7 +60,7 @@ impl Agent {
 	/// Whether one more circuit of this channel, or one more free one over this link, fits its share.
 	pub(super) fn has_share(&self, payer: Option<ChannelId>, link: LinkId) -> bool {
 		let Some(channel) = payer else {
-			let free = self.hops.values().filter(|hop| hop.back == link && hop.payer() == Some(None)).count();
+			let free = self.hops.values().filter(|hop| hop.back == link && hop.class() == Some(Class::Free)).count();
 			return free < MAX_FREE_PER_LINK;
 		};
 		let bound = self.hops.values().filter(|hop| hop.payer() == Some(Some(channel))).count();

@@ -7,7 +7,7 @@ use towpath_primitives::{Amount, ChannelId, NodeId, OverlayAddress};
 
 use super::Agent;
 use crate::{
-	circuit::Phase,
+	circuit::{Class, Phase},
 	forward::Drops,
 	link::{Origin, Refused},
 	settlement::{Account, Serving},
@@ -55,6 +55,8 @@ pub struct CircuitStatus {
 	pub destination: OverlayAddress,
 	/// How far it has come.
 	pub phase: Phase,
+	/// What it is entitled to.
+	pub class: Class,
 	/// The routers, the destination included.
 	pub path: Vec<NodeId>,
 	/// Bytes verified towards the destination.
@@ -106,6 +108,8 @@ pub struct Status {
 	pub circuits: Vec<CircuitStatus>,
 	/// Circuits that pass or end here.
 	pub carried: usize,
+	/// Those of them that are of the protected class.
+	pub carried_protected: usize,
 	/// What channels owe here and have not settled: channel, newest receipt, unclaimed.
 	pub accounts: Vec<(ChannelId, Amount, Amount)>,
 	/// What is signed away, and what is left to spend.
@@ -141,6 +145,7 @@ impl Agent {
 				.map(|source| CircuitStatus {
 					destination: source.destination,
 					phase: source.phase,
+					class: source.class(),
 					path: source.path().collect(),
 					verified_up: source.verified_up,
 					verified_down: source.verified_down(),
@@ -149,6 +154,7 @@ impl Agent {
 				})
 				.collect(),
 			carried: self.hops.len(),
+			carried_protected: self.hops.values().filter(|hop| hop.class() == Some(Class::Protected)).count(),
 			accounts: self
 				.accounts
 				.values()

@@ -72,6 +72,8 @@ impl Agent {
 		// A link that was never trusted goes without a word.
 		self.setups.retain(|(link, _), _| self.links.peer(*link).is_some());
 		self.free.retain(|link, _| self.links.peer(*link).is_some());
+		let links = &self.links;
+		self.protected.sweep(|link| links.peer(link).is_some(), now);
 		self.notice_unanswered(now);
 		over.into_iter().for_each(|id| self.remove_hop(id));
 		let channels: Vec<_> = self.accounts.keys().copied().collect();
@@ -96,7 +98,8 @@ impl Agent {
 			let old = now.since(source.since) >= source.renew_after();
 			let claims = if source.claim_under_way() { CLAIM_LATENCY * 3 } else { Duration::ZERO };
 			let patience = PATIENCE.max(source.rtt * 4).max(claims);
-			if source.phase == Phase::Live && (old || source.is_worn()) {
+			let other_class = source.setup.protected != self.asks_protection(&source.destination, now);
+			if source.phase == Phase::Live && (old || other_class || source.is_worn()) {
 				self.renew(id, now);
 			}
 			let Some(source) = self.sources.get(&id) else { continue };

@@ -2,14 +2,16 @@
 //!
 //! ```text
 //! set-up ──> Offered ──bind──> Bound ──close, silence or expiry──> gone
-//!               └──10 s without a bind──> gone
+//!               │                ↑ an end validates no more
+//!               ├──proof──> Proven ──close, silence or expiry──> gone
+//!               └──10 s without either──> gone
 //! ```
 
 use alloc::{collections::VecDeque, vec::Vec};
 
-use towpath_primitives::{ChannelId, OverlayAddress, Signature};
+use towpath_primitives::{ChannelId, NodeId, OverlayAddress, Signature};
 
-use super::{Direction, End};
+use super::{Class, Direction, End};
 use crate::{
 	crypto::{Handshake, MacKey},
 	link::LinkId,
@@ -46,6 +48,13 @@ pub enum Binding {
 	Offered(Option<Unbound>),
 	/// Yes; nobody pays for a free circuit.
 	Bound(Option<ChannelId>),
+	/// Yes, and nobody pays: source and destination are validators.
+	Proven {
+		/// Who began it.
+		source: NodeId,
+		/// Whom it reaches.
+		destination: NodeId,
+	},
 }
 
 /// The next router's side.
@@ -109,6 +118,8 @@ pub struct Hop {
 	pub keys: HopKeys,
 	/// Our terms.
 	pub offer: SignedOffer,
+	/// They cost nothing because the set-up asked for the protected class.
+	pub to_prove: bool,
 	/// Whether data may pass.
 	pub binding: Binding,
 	/// What passed towards the destination.
@@ -150,7 +161,27 @@ impl Hop {
 	pub fn payer(&self) -> Option<Option<ChannelId>> {
 		match self.binding {
 			Binding::Bound(channel) => Some(channel),
+			Binding::Proven { .. } => Some(None),
 			Binding::Offered(_) => None,
+		}
+	}
+
+	/// Its class, if it is bound.
+	pub fn class(&self) -> Option<Class> {
+		match self.binding {
+			Binding::Offered(_) => None,
+			Binding::Bound(None) => Some(Class::Free),
+			Binding::Bound(Some(_)) => Some(Class::Paid),
+			Binding::Proven { .. } => Some(Class::Protected),
+		}
+	}
+
+	/// The end that sends in this direction, in the protected class.
+	pub fn proven_sender(&self, direction: Direction) -> Option<NodeId> {
+		match (&self.binding, direction) {
+			(Binding::Proven { source, .. }, Direction::Up) => Some(*source),
+			(Binding::Proven { destination, .. }, Direction::Down) => Some(*destination),
+			_ => None,
 		}
 	}
 
@@ -158,6 +189,7 @@ impl Hop {
 	pub fn channel(&self) -> Option<ChannelId> {
 		match &self.binding {
 			Binding::Bound(channel) => *channel,
+			Binding::Proven { .. } => None,
 			Binding::Offered(unbound) => unbound.as_ref()?.bind.channel,
 		}
 	}

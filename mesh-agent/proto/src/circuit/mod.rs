@@ -30,6 +30,28 @@ use core::time::Duration;
 
 use crate::crypto::{derive, derive_mac, MacKey};
 
+/// What a circuit is entitled to: the later ones in this list go first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Class {
+	/// Nobody pays for it.
+	Free,
+	/// A channel pays for it.
+	Paid,
+	/// Both ends have proven that they are current validators: it costs nothing, and has buckets of its own.
+	Protected,
+}
+
+impl Class {
+	/// Its name in `status`.
+	pub const fn name(self) -> &'static str {
+		match self {
+			Self::Free => "free",
+			Self::Paid => "paid",
+			Self::Protected => "protected",
+		}
+	}
+}
+
 /// Towards the destination, or towards the source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]

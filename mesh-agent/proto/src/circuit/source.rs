@@ -16,7 +16,7 @@ use super::{
 	ring::{Ring, Sample},
 	stall::Stall,
 	waste::Waste,
-	window, End, HopKeys, CIRCUIT_PACKETS,
+	window, Class, End, HopKeys, CIRCUIT_PACKETS,
 };
 use crate::{
 	crypto::Handshake,
@@ -24,7 +24,7 @@ use crate::{
 	meter::Metered,
 	receipt::{grant, loop_limit, share, Demand, RateMeter},
 	time::Instant,
-	wire::control::{Bind, CircuitId, Offer, Passed, Reading, Setup},
+	wire::control::{Bind, CircuitId, Offer, Passed, Proof, Reading, Setup, SignedOffer},
 };
 
 /// Credit that is never planned with: what interpolating between samples may be wrong by.
@@ -96,7 +96,7 @@ pub struct Source {
 	/// The handshake with the destination, until its second message.
 	pub handshake: Option<Handshake>,
 	/// Offers that have come, by place.
-	pub offers: Vec<Option<Offer>>,
+	pub offers: Vec<Option<SignedOffer>>,
 	/// The destination's handshake message, and its place.
 	pub answer: Option<(usize, Vec<u8>)>,
 	/// The path, once all offers are in.
@@ -105,6 +105,8 @@ pub struct Source {
 	pub end: Option<End>,
 	/// The bind, to be sent again until the far end answers.
 	pub bind: Option<(Bind, Signature, Vec<u8>)>,
+	/// What is sent in its place where both ends are validators, with this end's signature.
+	pub proof: Option<(Proof, Signature)>,
 	/// Packets that wait for credit.
 	pub queue: VecDeque<Vec<u8>>,
 	/// Bytes in the queue.
@@ -191,6 +193,7 @@ impl Source {
 			hops: Vec::new(),
 			end: None,
 			bind: None,
+			proof: None,
 			queue: VecDeque::new(),
 			queued: 0,
 			since: now,
@@ -222,6 +225,15 @@ impl Source {
 			stall_down: Stall::default(),
 			far_waiting: 0,
 			paced: now,
+		}
+	}
+
+	/// Its class; one of the protected class stays that until its successor takes over.
+	pub fn class(&self) -> Class {
+		match self.channel {
+			_ if self.setup.protected => Class::Protected,
+			Some(_) => Class::Paid,
+			None => Class::Free,
 		}
 	}
 

@@ -25,6 +25,7 @@ pub const LOSS_UNIT: u16 = 10_000;
 const CID_DOMAIN: &[u8] = b"towpath/cid/v1";
 const OFFER_DOMAIN: &[u8] = b"towpath/offer/v1";
 const BIND_DOMAIN: &[u8] = b"towpath/bind/v1";
+const PROVE_DOMAIN: &[u8] = b"towpath/prove/v1";
 
 /// What the source asks for (T1). Nobody changes it on the way.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -35,6 +36,8 @@ pub struct Setup {
 	pub ephemeral: [u8; 32],
 	/// No single router may ask for more than this.
 	pub max_price: Price,
+	/// Asks for the protected class, which costs nothing: the source will prove that both ends are validators ([`Proof`]).
+	pub protected: bool,
 	/// Routers that the source would rather go around, at most [`MAX_AVOIDED`] (M5, M6).
 	pub avoid: Vec<NodeId>,
 	/// First message of the handshake with the destination.
@@ -116,6 +119,30 @@ impl Bind {
 	}
 }
 
+/// Shows that both ends of a circuit are validators' routers: it is then of the protected class. It stands in the place of a
+/// [`Bind`].
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Proof {
+	/// The circuit.
+	pub cid: CircuitId,
+	/// Who the source is, and signs.
+	pub source: NodeId,
+	/// The destination's offer: with its signature, that router took part in this circuit.
+	pub destination: SignedOffer,
+	/// Digests of the accepted offers, in the order of the path; the last one is the destination's.
+	pub offers: Vec<[u8; 32]>,
+	/// Seconds for which it stands.
+	pub lifetime: u32,
+}
+
+impl Proof {
+	/// The bytes that the source's node key signs.
+	pub fn payload(&self, genesis: &GenesisHash) -> Vec<u8> {
+		let accepted = hash(PROVE_DOMAIN, &[&self.offers.encode()]);
+		(PROVE_DOMAIN, genesis, self.cid, accepted, self.lifetime).encode()
+	}
+}
+
 /// A message that follows a circuit to the router at `hop`, or from it to the source.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Relayed {
@@ -192,6 +219,8 @@ pub enum Refusal {
 	Bind,
 	/// Transit is for admitted routers.
 	NotAdmitted,
+	/// The protected class is for circuits between validators, and this is none.
+	Class,
 }
 
 /// Everything that neighbours tell each other in confidence.
@@ -217,6 +246,8 @@ pub enum Control {
 	Refuse { label: u32, hop: u8, reason: Refusal },
 	/// The circuit is over.
 	Close { label: u32 },
+	/// In the place of a bind: both ends are validators.
+	Prove { label: u32, proof: Proof, signature: Signature, noise: Vec<u8> },
 }
 
 /// What the two ends of a circuit tell each other.
@@ -292,6 +323,34 @@ mod tests {
 		swapped.offers.swap(0, 1);
 		assert_ne!(bind.payload(&[0; 32]), swapped.payload(&[0; 32]));
 		assert_ne!(bind.payload(&[0; 32]), bind.payload(&[1; 32]));
+	}
+
+	#[test]
+	fn a_proof_covers_network_circuit_offers_and_lifetime_and_is_no_bind() {
+		let offer = Offer {
+			cid: [1; 32],
+			hop: 2,
+			node: NodeId([2; 32]),
+			ephemeral: [3; 32],
+			price: 0,
+			loss_up: 0,
+			loss_down: 0,
+			lifetime: 9,
+		};
+		let destination = SignedOffer { offer, signature: Signature([4; 64]) };
+		let offers = vec![[1; 32], [2; 32]];
+		let proof = Proof { cid: [1; 32], source: NodeId([5; 32]), destination, offers: offers.clone(), lifetime: 9 };
+		let mut others: Vec<_> = [
+			Proof { cid: [2; 32], ..proof.clone() },
+			Proof { offers: vec![[2; 32], [1; 32]], ..proof.clone() },
+			Proof { lifetime: 8, ..proof.clone() },
+		]
+		.iter()
+		.map(|other| other.payload(&[0; 32]))
+		.collect();
+		others.push(proof.payload(&[1; 32]));
+		others.push(Bind { cid: [1; 32], channel: None, offers, lifetime: 9 }.payload(&[0; 32]));
+		assert!(!others.contains(&proof.payload(&[0; 32])));
 	}
 
 	use alloc::vec;

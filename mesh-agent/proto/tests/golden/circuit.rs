@@ -5,12 +5,12 @@ use serde_json::{json, Value};
 use towpath_primitives::{check_ed25519, Signature};
 use towpath_proto::{
 	circuit::HopKeys,
-	wire::control::{Bind, Control, Offer, SignedOffer},
+	wire::control::{Bind, Control, Offer, Proof, SignedOffer},
 };
 
 use crate::{
 	compare, hex, joined, layout_json,
-	messages::{bind_layout, channel_layout, indexed, le32, offer_layout, setup_layout},
+	messages::{bind_layout, channel_layout, indexed, le32, offer_layout, proof_layout, setup_layout},
 	scenario::{self, receipt_seed, Circuit, Party, GENESIS, PATH, SOURCE},
 	stranger::{self, compact, h, kdf, mac_key, scale_bytes},
 	vector, Layout,
@@ -102,6 +102,33 @@ fn bind(bind: &Bind, signature: &Signature, noise: &[u8]) -> Value {
 	})
 }
 
+fn prove(proof: &Proof, signature: &Signature, noise: &[u8]) -> Value {
+	let list = [compact(proof.offers.len()), proof.offers.concat()].concat();
+	let payload: Layout = vec![
+		("domain, length", vec![0x40]),
+		("domain", b"towpath/prove/v1".to_vec()),
+		("genesis", GENESIS.to_vec()),
+		("cid", proof.cid.to_vec()),
+		("accepted", h("towpath/prove/v1", &list).to_vec()),
+		("lifetime", le32(proof.lifetime)),
+	];
+	let bytes = joined(&payload);
+	assert_eq!((proof.payload(&GENESIS), bytes.len()), (bytes.clone(), 17 + 100));
+	assert!(check_ed25519(signature, &bytes, &proof.source.0));
+	assert_eq!(*signature, towpath_primitives::sign_ed25519(&SOURCE.seed(), &bytes));
+	let sent = Control::Prove { label: UP, proof: proof.clone(), signature: *signature, noise: noise.to_vec() };
+	let rest =
+		vec![("signature", signature.0.to_vec()), ("noise, length", compact(noise.len())), ("noise", noise.to_vec())];
+	let parts = [vec![("label", le32(UP))], proof_layout(proof), rest].concat();
+	json!({
+		"node_seed": hex(SOURCE.seed()),
+		"payload_layout": layout_json(&payload),
+		"payload": hex(bytes),
+		"signature": hex(signature.0),
+		"control": vector("Control::Prove", &sent, indexed(10, parts)),
+	})
+}
+
 #[test]
 fn the_set_up_of_a_circuit_is_that_of_the_golden_vectors() {
 	let circuit = scenario::circuit();
@@ -119,5 +146,7 @@ fn the_set_up_of_a_circuit_is_that_of_the_golden_vectors() {
 	// Nobody signs a free bind: the signature is zeros.
 	let free = Bind { channel: None, ..circuit.bind.clone() };
 	vectors.extend([paid, bind(&free, &Signature([0; 64]), third)]);
+	let (proof, proven) = &circuit.proof;
+	vectors.push(prove(proof, proven, third));
 	compare("circuit.json", vectors);
 }

@@ -231,6 +231,8 @@ struct Hop {
 	keys: [[u8; 16]; 3],
 	up: [u8; 4],
 	noise: Vec<u8>,
+	/// The offer with its signature, as it came.
+	signed: Vec<u8>,
 }
 
 fn offer(message: &[u8], cid: &[u8; 32], place: u8) -> Hop {
@@ -248,7 +250,8 @@ fn offer(message: &[u8], cid: &[u8; 32], place: u8) -> Hop {
 	assert!(check_ed25519(&signature, &payload, &node));
 	let shared = stranger::shared(&SOURCE.hop_secret(), &ephemeral);
 	let keys = ["transit up", "transit down", "messages"].map(|purpose| mac_key(&shared, purpose, &[cid, &node]));
-	Hop { node, digest: h("towpath/offer/v1", offer), keys, up, noise }
+	let signed = [offer, &signature.0].concat();
+	Hop { node, digest: h("towpath/offer/v1", offer), keys, up, noise, signed }
 }
 
 /// A reading from the router at `place`, with a good tag: its counter.
@@ -264,7 +267,32 @@ fn reading(message: &[u8], place: u8, key: &[u8; 16]) -> u32 {
 
 #[test]
 fn a_stranger_who_follows_the_specification_is_served() {
+	served(false);
+}
+
+#[test]
+fn a_stranger_who_proves_that_both_ends_validate_is_served_as_a_validator() {
+	served(true);
+}
+
+/// What follows the label of a Bind, or of a Prove: all but the last Noise message.
+fn acceptance(cid: &[u8; 32], hops: &[Hop], proven: bool) -> Vec<u8> {
+	let list = [&compact(2)[..], &hops[0].digest, &hops[1].digest].concat();
+	if !proven {
+		return [&cid[..], &[0], &list, &le32(LIFETIME), &[0; 64]].concat();
+	}
+	let domain = scale_bytes(b"towpath/prove/v1");
+	let payload = [&domain[..], &GENESIS, cid, &h("towpath/prove/v1", &list), &le32(LIFETIME)].concat();
+	let signature = sign_ed25519(&SOURCE.seed(), &payload);
+	[&cid[..], &SOURCE.node().0, &hops[1].signed, &list, &le32(LIFETIME), &signature.0].concat()
+}
+
+fn served(proven: bool) {
 	let mut link = Neighbour::link();
+	if proven {
+		let (now, nodes) = (link.net.now, [SOURCE.node(), DESTINATION.node()]);
+		link.net.agents.iter_mut().for_each(|agent| agent.set_validators(nodes, now));
+	}
 	let (probes, _) = link.received();
 	let probe = probes.iter().find(|message| message[0] == 1).unwrap();
 	link.control(&[&[2][..], &probe[1..9], &le64(1)].concat());
@@ -273,7 +301,7 @@ fn a_stranger_who_follows_the_specification_is_served() {
 	let first = scale_bytes(&noise.write(&[]));
 	let destination = DESTINATION.node().overlay_address().0;
 	let ephemeral = stranger::public(&SOURCE.hop_secret());
-	let setup = [&destination[..], &ephemeral, &le64(0), &compact(0), &first].concat();
+	let setup = [&destination[..], &ephemeral, &le64(0), &[proven.into()], &compact(0), &first].concat();
 	let cid = h("towpath/cid/v1", &setup);
 	link.control(&[&[3][..], &setup, &[1], &le32(LABEL)].concat());
 	let (messages, _) = link.received();
@@ -286,11 +314,13 @@ fn a_stranger_who_follows_the_specification_is_served() {
 
 	let [transit_up, transit_down, _] = hops[0].keys;
 	let last = scale_bytes(&noise.write(&own_payload(CIRCUIT, &transit_up)));
-	let bind = [&cid[..], &[0], &compact(2), &hops[0].digest, &hops[1].digest, &le32(LIFETIME)].concat();
 	let label = le32(u32::from_be_bytes(hops[0].up));
-	link.control(&[&[5][..], &label, &bind, &[0; 64], &last].concat());
+	let index = if proven { 10 } else { 5 };
+	link.control(&[&[index][..], &label, &acceptance(&cid, &hops, proven), &last].concat());
 	let (messages, packets) = link.received();
 	assert_eq!(messages.len(), 2, "a reading of each");
+	let protected = link.net.agents[0].status().carried_protected;
+	assert_eq!(protected, usize::from(proven));
 	(1..).zip(messages.iter().zip(&hops)).for_each(|(place, (message, hop))| {
 		assert_eq!(reading(message, place, &hop.keys[2]), 1);
 	});

@@ -7,7 +7,8 @@ use towpath_primitives::{NodeId, Receipt, Signature, SignedReceipt};
 use towpath_proto::{
 	record::Record,
 	wire::control::{
-		Bind, Control, EndMessage, Offer, Passed, Reading, Refusal, Relayed, Setup, SignedOffer, ToRouter, ToSource,
+		Bind, Control, EndMessage, Offer, Passed, Proof, Reading, Refusal, Relayed, Setup, SignedOffer, ToRouter,
+		ToSource,
 	},
 };
 
@@ -35,6 +36,7 @@ pub fn setup_layout(setup: &Setup) -> Layout {
 		("destination", setup.destination.to_vec()),
 		("ephemeral", setup.ephemeral.to_vec()),
 		("max_price", le64(setup.max_price)),
+		("protected", vec![u8::from(setup.protected)]),
 		("avoid, count", compact(setup.avoid.len())),
 		("avoid", setup.avoid.iter().flat_map(|node| node.0).collect()),
 		("noise, length", compact(setup.noise.len())),
@@ -69,6 +71,17 @@ pub fn bind_layout(bind: &Bind) -> Layout {
 		("lifetime", le32(bind.lifetime)),
 	];
 	[vec![("cid", bind.cid.to_vec())], channel_layout(bind.channel), offers].concat()
+}
+
+pub fn proof_layout(proof: &Proof) -> Layout {
+	let first = vec![("cid", proof.cid.to_vec()), ("source", proof.source.0.to_vec())];
+	let last = vec![
+		("destination's signature", proof.destination.signature.0.to_vec()),
+		("offers, count", compact(proof.offers.len())),
+		("offers", proof.offers.concat()),
+		("lifetime", le32(proof.lifetime)),
+	];
+	[first, vec![("destination's offer", joined(&offer_layout(&proof.destination.offer)))], last].concat()
 }
 
 pub fn receipt_layout(signed: &SignedReceipt) -> Layout {
@@ -129,6 +142,7 @@ fn control() -> Vec<Value> {
 		destination: pattern(0xd0),
 		ephemeral: pattern(0x10),
 		max_price: 0x0102_0304_0506_0708,
+		protected: false,
 		avoid: vec![NodeId(pattern(0x20)), NodeId(pattern(0x60))],
 		// Long enough for a length of two bytes.
 		noise: vec![0xee; 64],
@@ -147,6 +161,10 @@ fn control() -> Vec<Value> {
 	let offer_parts = [ways, offer_layout(&offer), vec![signature_part()], noise_parts()].concat();
 	let bind_parts = [vec![label_part()], bind_layout(&bind), vec![signature_part()], noise_parts()].concat();
 	let signed = SignedOffer { offer, signature };
+	let (source, offers) = (NodeId(pattern(0x60)), bind.offers.clone());
+	let proof = Proof { cid, source, destination: signed.clone(), offers, lifetime };
+	let prove_parts = [vec![label_part()], proof_layout(&proof), vec![signature_part()], noise_parts()].concat();
+	let prove = Control::Prove { label, proof, signature, noise: noise.clone() };
 	let (stamp, received) = (0x0102_0304_0506_0708, 0x1112_1314_1516_1718);
 	let reply = vec![("stamp", le64(stamp)), ("received", le64(received))];
 	let refuse = Control::Refuse { label, hop: 2, reason: Refusal::NotAdmitted };
@@ -170,13 +188,14 @@ fn control() -> Vec<Value> {
 		vector("Control::ToSource", &Control::ToSource(relayed.clone()), indexed(7, relayed_layout(&relayed))),
 		vector("Control::Refuse", &refuse, indexed(8, refuse_parts)),
 		vector("Control::Close", &Control::Close { label }, indexed(9, vec![label_part()])),
+		vector("Control::Prove", &prove, indexed(10, prove_parts)),
 	]
 }
 
 fn refusals() -> impl Iterator<Item = Value> {
 	use Refusal::*;
-	let names = ["NoRoute", "Price", "Busy", "TooLong", "Broken", "Channel", "Bind", "NotAdmitted"];
-	let reasons = [NoRoute, Price, Busy, TooLong, Broken, Channel, Bind, NotAdmitted];
+	let names = ["NoRoute", "Price", "Busy", "TooLong", "Broken", "Channel", "Bind", "NotAdmitted", "Class"];
+	let reasons = [NoRoute, Price, Busy, TooLong, Broken, Channel, Bind, NotAdmitted, Class];
 	(0..)
 		.zip(names.into_iter().zip(reasons))
 		.map(|(index, (name, reason))| vector(&format!("Refusal::{name}"), &reason, vec![("index", vec![index])]))

@@ -8,7 +8,7 @@ use towpath_primitives::{NodeId, Signature};
 use towpath_proto::{
 	circuit::{end_keys, hop_keys, HopKeys, OFFER_LIFETIME, USAGE},
 	crypto::{Crypto, Handshake, Role, RustCrypto, Secrets, SharedCrypto},
-	wire::control::{Bind, CircuitId, Offer, Setup, SignedOffer},
+	wire::control::{Bind, CircuitId, Offer, Proof, Setup, SignedOffer},
 };
 
 use crate::stranger;
@@ -103,6 +103,8 @@ pub struct Circuit {
 	pub seals: ([u8; 32], [u8; 32]),
 	pub bind: Bind,
 	pub signature: Signature,
+	/// What a validator's router sends in the place of the bind, and its signature.
+	pub proof: (Proof, Signature),
 }
 
 pub const PATH: [Party; 3] = [ROUTER_1, ROUTER_2, DESTINATION];
@@ -115,6 +117,7 @@ pub fn circuit() -> Circuit {
 		destination: DESTINATION.node().overlay_address().0,
 		ephemeral: stranger::public(&SOURCE.hop_secret()),
 		max_price: 0x0011_2233_4455_6677,
+		protected: false,
 		avoid: vec![NodeId([0xa1; 32]), NodeId([0xa2; 32])],
 		noise: first.clone(),
 	};
@@ -146,8 +149,12 @@ pub fn circuit() -> Circuit {
 	destination.read(&third).unwrap();
 	let seals = end_keys(&source.finish().ok().unwrap());
 	assert_eq!(seals, end_keys(&destination.finish().ok().unwrap()));
-	let digests = offers.iter().map(|signed| signed.offer.digest()).collect();
-	let bind = Bind { cid, channel: Some(CHANNEL), offers: digests, lifetime: OFFER_LIFETIME };
+	let digests: Vec<_> = offers.iter().map(|signed| signed.offer.digest()).collect();
+	let (lifetime, destination) = (OFFER_LIFETIME, offers[2].clone());
+	let proof = Proof { cid, source: SOURCE.node(), destination, offers: digests.clone(), lifetime };
+	let proven = RustCrypto.sign(&SOURCE.seed(), &proof.payload(&GENESIS));
+	let bind = Bind { cid, channel: Some(CHANNEL), offers: digests, lifetime };
 	let signature = RustCrypto.sign(&receipt_seed(), &bind.payload(&GENESIS));
-	Circuit { setup, cid, offers, keys, noise: [first, second, third], seals, bind, signature }
+	let noise = [first, second, third];
+	Circuit { setup, cid, offers, keys, noise, seals, bind, signature, proof: (proof, proven) }
 }

@@ -65,6 +65,8 @@ pub struct Bench {
 	/// Channels that the chain knows.
 	pub chain: BTreeMap<ChannelId, ChannelView>,
 	pub events: Vec<Event>,
+	/// Whether strangers' set-ups ask for the protected class.
+	pub protected: bool,
 	registry: BTreeMap<NodeId, RouterInfo>,
 	watched: Vec<ChannelId>,
 	head: u64,
@@ -113,6 +115,7 @@ impl Bench {
 			strangers: Vec::new(),
 			chain: [(CHANNEL, view)].into(),
 			events: Vec::new(),
+			protected: false,
 			registry: BTreeMap::new(),
 			watched: Vec::new(),
 			head: 1,
@@ -269,8 +272,8 @@ impl Bench {
 		let mut secret = [77; 32];
 		secret[..4].copy_from_slice(&own_label.to_be_bytes());
 		let ephemeral = x25519_dalek::x25519(secret, x25519_dalek::X25519_BASEPOINT_BYTES);
-		let setup =
-			Setup { destination: destination.0, ephemeral, max_price, avoid, noise: handshake.write(&[]).unwrap() };
+		let (noise, protected) = (handshake.write(&[]).unwrap(), self.protected);
+		let setup = Setup { destination: destination.0, ephemeral, max_price, protected, avoid, noise };
 		let cid = setup.cid();
 		self.say(stranger, &Control::Setup { setup, hop, label: own_label });
 		(own_label, cid, secret, handshake)
