@@ -311,6 +311,22 @@ fn nothing_is_read_from_whoever_does_not_read() {
 }
 
 #[test]
+fn an_agent_of_another_version_is_named_before_anything_is_asked() {
+	local(async {
+		let folder = tempfile::tempdir().unwrap();
+		let mut methods = jsonrpsee::RpcModule::new(());
+		methods.register_method("version", |_, _, _| json!({ "version": "9.8.7", "api": 99 })).unwrap();
+		let socket = server::bind(&folder.path().join(SOCKET)).unwrap();
+		let _api = server::listen(folder.path(), socket, None, methods.into()).await.unwrap();
+		let error = client::ask(folder.path(), "finish").await.unwrap_err();
+		assert!(
+			matches!(error, client::Trouble::WrongVersion { .. }) && error.to_string().contains("9.8.7"),
+			"{error}"
+		);
+	});
+}
+
+#[test]
 fn who_asks_in_vain_is_told_why() {
 	local(async {
 		let folder = tempfile::tempdir().unwrap();
