@@ -1,6 +1,7 @@
 //! Listens, and hands connections to `jsonrpsee`, each behind a [`Door`].
 
 use std::{
+	net::SocketAddr,
 	os::unix::fs::{MetadataExt, PermissionsExt},
 	path::{Path, PathBuf},
 	sync::Arc,
@@ -70,19 +71,27 @@ struct Entrance {
 
 /// Begins to serve an agent.
 pub async fn start(desk: Desk) -> Result<Api> {
-	let folder = desk.config().folder.clone();
-	let listen = desk.config().api.listen;
+	let (folder, port) = (desk.config().folder.clone(), desk.config().api.listen);
+	let socket = bind(&folder.join(SOCKET))?;
+	listen(&folder, socket, port, desk::serve(desk)?).await
+}
+
+/// Serves methods on a folder's socket, and on a port if there is to be one.
+pub(super) async fn listen(
+	folder: &Path,
+	(listener, owner): (UnixListener, u32),
+	port: Option<SocketAddr>,
+	methods: Methods,
+) -> Result<Api> {
 	let socket = folder.join(SOCKET);
-	let (listener, owner) = bind(&socket)?;
-	let methods = desk::serve(desk)?;
 	let (stop, handle) = stop_channel();
 	let places = Arc::new(Semaphore::new(MAX_CONNECTIONS.0));
 	let entrance = Entrance { door: Door::Socket, methods, stop, places };
-	if let Some(address) = listen {
+	if let Some(address) = port {
 		let listener =
 			TcpListener::bind(address).await.with_context(|| format!("api.listen: cannot listen on {address}"))?;
 		let address = listener.local_addr()?;
-		let door = Door::Loopback { address, token: door::token(&folder)? };
+		let door = Door::Loopback { address, token: door::token(folder)? };
 		info!(%address, "the admin API listens; its token is in {}", folder.join(super::TOKEN).display());
 		let places = Arc::new(Semaphore::new(MAX_CONNECTIONS.1));
 		tokio::task::spawn_local(accept_tcp(listener, Entrance { door, places, ..entrance.clone() }));
@@ -92,7 +101,7 @@ pub async fn start(desk: Desk) -> Result<Api> {
 }
 
 /// The socket, for its owner alone, and who that is.
-fn bind(path: &Path) -> Result<(UnixListener, u32)> {
+pub(super) fn bind(path: &Path) -> Result<(UnixListener, u32)> {
 	// The spool's lock says that no other agent uses this folder: what lies here is left over.
 	let _ = std::fs::remove_file(path);
 	let listener = UnixListener::bind(path)

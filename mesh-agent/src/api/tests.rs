@@ -1,6 +1,6 @@
 //! The server as its callers see it: real sockets, bytes as they come.
 
-use std::{path::PathBuf, rc::Rc, sync::Arc, time::Duration};
+use std::{os::unix::fs::PermissionsExt, path::PathBuf, rc::Rc, sync::Arc, time::Duration};
 
 use serde_json::{json, Value};
 use tempfile::TempDir;
@@ -19,6 +19,7 @@ use towpath_proto::{
 
 use super::{
 	client::{self, Client},
+	config,
 	desk::METHODS,
 	events,
 	patience::{self, Impatient},
@@ -125,9 +126,35 @@ fn loopback_wants_the_token_and_lets_no_web_page_in() {
 		assert_eq!(exchange(socket, "POST / HTTP/1.1\r\nhost: x\r\norigin: null\r\n", VERSION).await.0, 403);
 		let socket = served.unix().await;
 		assert_eq!(exchange(socket, "POST / HTTP/1.1\r\nhost: x\r\n", VERSION).await.0, 200);
-		drop(served.api);
-		assert!(!served.folder.path().join(SOCKET).exists(), "a clean end leaves no socket");
 	});
+}
+
+#[test]
+fn the_socket_is_its_owners_alone_and_goes_with_the_agent() {
+	local(async {
+		let served = served().await;
+		let mode = std::fs::metadata(served.socket()).unwrap().permissions().mode();
+		assert_eq!(mode & 0o777, 0o600);
+		let socket = served.socket();
+		drop(served.api);
+		assert!(!socket.exists(), "a clean end leaves none");
+	});
+}
+
+#[test]
+fn the_configuration_in_force_has_every_key_of_the_guide() {
+	let node = "11".repeat(32);
+	let text =
+		format!("folder = \"x\"\n[router]\n[router.gateway]\n[payer]\ngateway = \"0x{node}\"\nlimit = \"1\"\n[{{}}]");
+	let views = ["tun", "proxy"].map(|section| config::view(&Config::parse(&text.replace("{}", section)).unwrap()));
+	let guide = include_str!("../../../docs/agent.md");
+	let (_, table) = guide.split_once("| key | default | unit, meaning |").unwrap();
+	let rows = table.lines().skip(2).map_while(|line| line.strip_prefix("| `")?.split_once('`'));
+	let keys: Vec<_> = rows.map(|(key, _)| key.trim_matches(['[', ']']).replace('.', "/")).collect();
+	assert!(keys.len() > 30, "{keys:?}");
+	for key in keys {
+		assert!(views.iter().any(|view| view.pointer(&format!("/{key}")).is_some()), "{key} is not shown");
+	}
 }
 
 #[test]
@@ -280,6 +307,22 @@ fn nothing_is_read_from_whoever_does_not_read() {
 		far.read_exact(&mut [0; 100]).await.unwrap();
 		assert_eq!(reader.read_u8().await.unwrap(), b'x');
 		writing.await.unwrap().unwrap();
+	});
+}
+
+#[test]
+fn an_agent_of_another_version_is_named_before_anything_is_asked() {
+	local(async {
+		let folder = tempfile::tempdir().unwrap();
+		let mut methods = jsonrpsee::RpcModule::new(());
+		methods.register_method("version", |_, _, _| json!({ "version": "9.8.7", "api": 99 })).unwrap();
+		let socket = server::bind(&folder.path().join(SOCKET)).unwrap();
+		let _api = server::listen(folder.path(), socket, None, methods.into()).await.unwrap();
+		let error = client::ask(folder.path(), "finish").await.unwrap_err();
+		assert!(
+			matches!(error, client::Trouble::WrongVersion { .. }) && error.to_string().contains("9.8.7"),
+			"{error}"
+		);
 	});
 }
 

@@ -247,3 +247,41 @@ pub fn event(event: &Value) -> String {
 pub fn plain(answer: &Value) -> String {
 	format!("{answer:#}\n")
 }
+
+#[cfg(test)]
+mod tests {
+	use serde_json::json;
+
+	use super::*;
+
+	#[test]
+	fn columns_are_as_wide_as_their_widest_cell() {
+		let routes = json!([
+			{ "destination": "fd00::1", "metric": 96, "via": "0x0123456789abcdef", "in_use": true },
+			{ "destination": "fd00::1234", "metric": 4_096, "via": null, "in_use": false },
+		]);
+		let expected = "\
+DESTINATION  METRIC  VIA         IN USE
+fd00::1      96      0x01234567  yes
+fd00::1234   4096    -           no
+";
+		assert_eq!(super::routes(&routes), expected);
+	}
+
+	#[test]
+	fn an_event_is_one_line_with_all_that_it_has() {
+		let told = json!({ "event": "link_down", "number": 7, "time": 3_661.5, "peer": "0xab", "why": "silence" });
+		assert_eq!(event(&told), "01:01:01.500  link_down        peer: 0xab  why: silence");
+	}
+
+	#[test]
+	fn answers_that_lack_everything_are_shown_all_the_same() {
+		for words in [neighbours, routes, circuits, accounts, purse, earnings, drops, status, event] {
+			for answer in
+				[Value::Null, json!({}), json!([{}]), json!({ "links": [{}], "refused": [{}], "routers": [{}] })]
+			{
+				assert!(!words(&answer).is_empty());
+			}
+		}
+	}
+}
