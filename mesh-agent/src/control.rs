@@ -120,7 +120,13 @@ pub fn status(shared: &Shared) -> Value {
 		})),
 		"drops": drops,
 		"delivered_bytes": status.delivered,
+		"plain": plain(shared),
 	})
+}
+
+/// Plain mode, if it is on.
+fn plain(shared: &Shared) -> Option<Value> {
+	shared.plain.as_ref().map(|plain| plain.status())
 }
 
 /// The interface of an address that means something on one link only.

@@ -14,6 +14,7 @@ mod flows;
 mod keys;
 mod metrics;
 mod operator;
+mod plain;
 mod policy;
 mod proxy;
 mod shell;

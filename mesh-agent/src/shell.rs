@@ -34,6 +34,7 @@ use crate::{
 	flows::Flows,
 	keys::{self, Keys},
 	metrics::Metrics,
+	plain::{self, Plain},
 	policy::ExitPolicy,
 	proxy,
 	spool::Spool,
@@ -61,6 +62,8 @@ pub struct Shared {
 	pub flows: RefCell<Flows>,
 	/// Where neighbours are looked for.
 	pub interfaces: RefCell<Interfaces>,
+	/// Babel with other routers, if that is wanted.
+	pub plain: Option<Rc<Plain>>,
 	/// Something was put into the agent.
 	pub work: Notify,
 	start: Clock,
@@ -107,6 +110,8 @@ pub async fn run(config: Config) -> Result<()> {
 	let udp = Udp::bind(config.listen)?;
 	let crypto: SharedCrypto = Arc::new(RingCrypto);
 	let secrets = Secrets { genesis, node_seed: keys.node, noise: keys::random()? };
+	let speaking =
+		config.plain.as_ref().map(|plain| plain::start(plain, keys.node_id().overlay_address())).transpose()?;
 	let shared = Rc::new(Shared {
 		agent: RefCell::new(Agent::new(
 			core_config(&config, secrets)?,
@@ -117,6 +122,7 @@ pub async fn run(config: Config) -> Result<()> {
 		)),
 		flows: RefCell::default(),
 		interfaces: RefCell::default(),
+		plain: speaking.as_ref().map(|speaking| speaking.plain.clone()),
 		work: Notify::new(),
 		start: Clock::now(),
 	});
@@ -180,6 +186,7 @@ pub async fn run(config: Config) -> Result<()> {
 			shared.agent.borrow_mut().handle_timeout(shared.now());
 		}
 	}
+	drop(speaking);
 	shell.finish(&mut persisted).await
 }
 

@@ -4,6 +4,7 @@
 //! One network serves every check, because starting one takes longer than all of them. It needs root; without, the test says
 //! so and passes, except in CI.
 
+#[allow(dead_code)]
 #[path = "namespaces/lab.rs"]
 mod lab;
 #[path = "namespaces/network.rs"]
