@@ -28,6 +28,8 @@ const THEIRS: [&str; 2] = ["10.44.2.1", "2001:db8:2::1"];
 const VISITOR: &str = "2001:db8:2::9";
 /// The mark of our routes, as `docs/agent.md` has it.
 const PROTOCOL: &str = "119";
+/// Theirs in the kernel's table, from the same place.
+const METRIC: &str = "512";
 /// A hello each second on both sides, and duplicate address detection before the first.
 const SOON: Duration = Duration::from_secs(15);
 /// A retraction says it at once; three lost hellos would take longer.
@@ -84,6 +86,22 @@ fn tell(lab: &mut Lab) -> Result<()> {
 	lab.ip(BABELD, &format!("address delete {VISITOR}/128 dev lo"))?;
 	until(lab, SOON, "the visitor's end", |lab| Ok(!usable(lab, VISITOR)?))?;
 	note("what babeld takes back is gone here");
+
+	let strangers = ["-6", "route", "add", VISITOR, "dev", "to_babeld", "metric", METRIC, "proto", "static"];
+	lab.exec(AGENT, "ip", &strangers)?;
+	lab.ip(BABELD, &format!("address add {VISITOR}/128 dev lo"))?;
+	until(lab, SOON, "a refusal", |lab| Ok(status(lab)?["plain"]["kernel"]["refused"].as_u64() > Some(0)))?;
+	ensure!(marked(lab, AGENT, "static")? == [VISITOR], "somebody else's route was replaced");
+	lab.ip(AGENT, &format!("-6 route delete {VISITOR} metric {METRIC} proto static"))?;
+	lab.ip(AGENT, &format!("route delete {} proto {PROTOCOL}", THEIRS[0]))?;
+	// Any change of addresses makes the agent look.
+	lab.ip(AGENT, "address add 10.99.0.1/32 dev lo")?;
+	let whole = [THEIRS[0], THEIRS[1], VISITOR];
+	until(lab, AT_ONCE, "mended routes", |lab| {
+		Ok(whole.iter().all(|to| ours(lab).is_ok_and(|ours| ours.iter().any(|own| own == to))))
+	})?;
+	lab.ip(BABELD, &format!("address delete {VISITOR}/128 dev lo"))?;
+	note("somebody else's route is left alone, and ours come back when they are removed");
 
 	lab.stop(AGENT)?;
 	ensure!(ours(lab)?.is_empty(), "routes stay in the kernel after SIGTERM: {:?}", ours(lab)?);

@@ -1,6 +1,9 @@
 //! Links that are cut and mended at random.
 
-use std::time::{Duration, Instant};
+use std::{
+	collections::BTreeSet,
+	time::{Duration, Instant},
+};
 
 use anyhow::Result;
 
@@ -25,6 +28,8 @@ enum Cut {
 const PAUSE: (u64, u64) = (400, 6_000);
 /// One event in so many mends everything.
 const MEND_ALL: u64 = 8;
+/// One cut in so many may leave somebody alone; the others leave a way.
+const PARTITION: u64 = 6;
 
 /// A generator that is the same for the same seed on every machine (xorshift64*).
 struct Luck(u64);
@@ -68,8 +73,10 @@ impl Chaos {
 			return self.mend(routers);
 		}
 		let chosen = self.luck.below(self.cables.len() as u64) as usize;
+		let whole = self.luck.below(PARTITION) == 0 || self.connects_without(chosen);
 		let cut = match self.cables[chosen].1 {
 			Some(_) => None,
+			None if !whole => return Ok(()),
 			None => Some([Cut::Silent, Cut::Silent, Cut::Carrier, Cut::Down][self.luck.below(4) as usize]),
 		};
 		match cut {
@@ -78,6 +85,20 @@ impl Chaos {
 			None => {}
 		}
 		self.set(routers, chosen, cut)
+	}
+
+	/// Whether what is not cut still connects everybody when this link is cut, too.
+	fn connects_without(&self, index: usize) -> bool {
+		let whole =
+			|(at, (cable, cut)): (usize, &(Cable, Option<Cut>))| (at != index && cut.is_none()).then_some(cable.ends);
+		let links: Vec<_> = self.cables.iter().enumerate().filter_map(whole).collect();
+		let all: BTreeSet<_> = self.cables.iter().flat_map(|(cable, _)| [cable.ends.0, cable.ends.1]).collect();
+		let mut reached: BTreeSet<_> = all.first().copied().into_iter().collect();
+		for _ in &all {
+			let more = links.iter().filter(|(a, b)| reached.contains(a) || reached.contains(b));
+			reached = more.flat_map(|(a, b)| [*a, *b]).chain(reached.iter().copied()).collect();
+		}
+		reached == all
 	}
 
 	/// Mends everything.

@@ -30,6 +30,8 @@ const BLAKE: Key = Key { algorithm: "blake2s128", secret: "towpath-secret-of-32-
 const WRONG: Key = Key { algorithm: "hmac-sha256", secret: "something else" };
 /// Nothing may be learned for so long where keys differ: hellos come each second.
 const NOTHING: Duration = Duration::from_secs(8);
+/// Between two collections of next hops, besides the time that one takes.
+const COLLECT_EVERY: Duration = Duration::from_millis(1);
 /// How often it is said how the diamond fares.
 const REPORT_EVERY: Duration = Duration::from_secs(30);
 
@@ -201,6 +203,20 @@ fn hostile(_: &Options) -> Result<Value> {
 	Ok(json!({"drops": drops, "routes": routes.len()}))
 }
 
+/// Makes sure that a loop would be seen: two kernels are told to send the same packets to each other.
+fn sees_a_loop(routers: &Routers, names: &[String]) -> Result<()> {
+	let nowhere = "198.51.100.1";
+	routers.lab.ip("r1", &format!("route add {nowhere} via 10.1.0.2 dev to_r2"))?;
+	routers.lab.ip("r2", &format!("route add {nowhere} via 10.1.0.1 dev to_r1"))?;
+	let mut watch = Watch::start(&routers.lab, names, &[nowhere.parse()?])?;
+	watch.collect()?;
+	ensure!(watch.suspected == 1 && watch.loops.is_empty(), "one collection proves nothing: {:?}", watch.loops);
+	watch.collect()?;
+	ensure!(watch.loops == [format!("{nowhere}: r1 → r2")], "a loop is not seen: {:?}", watch.loops);
+	routers.lab.ip("r1", &format!("route delete {nowhere}"))?;
+	routers.lab.ip("r2", &format!("route delete {nowhere}"))
+}
+
 /// Links come and go; kernels are asked all the time where packets would go.
 fn diamond(options: &Options) -> Result<Value> {
 	let cables = [(1, 2), (1, 3), (2, 4), (3, 4), (2, 3)].map(|(a, b)| Cable::new(a, b));
@@ -210,6 +226,7 @@ fn diamond(options: &Options) -> Result<Value> {
 	let names: Vec<_> = (1..=4).map(name).collect();
 	let destinations: Vec<IpAddr> =
 		(1..=4).flat_map(addresses).map(|address| address.parse()).collect::<Result<_, _>>()?;
+	sees_a_loop(&routers, &names)?;
 	let mut watch = Watch::start(&routers.lab, &names, &destinations)?;
 	let datagrams = Datagrams::start(&mut routers, 1, 4)?;
 	let mut chaos = Chaos::new(&cables, options.seed);
@@ -218,6 +235,7 @@ fn diamond(options: &Options) -> Result<Value> {
 	while Instant::now() < end {
 		chaos.act(&routers)?;
 		watch.collect()?;
+		sleep(COLLECT_EVERY);
 		routers.lab.check()?;
 		if Instant::now() > report {
 			report += REPORT_EVERY;

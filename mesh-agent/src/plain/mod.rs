@@ -129,6 +129,15 @@ async fn run(plain: Rc<Plain>, events: Events) {
 		clock
 	};
 	let (mut look, mut mend) = (clock(LOOK_EVERY), clock(MEND_EVERY));
+	// What comes before this is one more reason for the same look.
+	let mut quiet = tokio::time::Instant::now();
+	let changed = |quiet| {
+		let events = &events;
+		async move {
+			tokio::time::sleep_until(quiet).await;
+			events.changed().await;
+		}
+	};
 	loop {
 		if plain.act() {
 			tokio::task::yield_now().await;
@@ -139,13 +148,18 @@ async fn run(plain: Rc<Plain>, events: Events) {
 		tokio::select! {
 			() = plain.work.notified() => {}
 			() = tokio::time::sleep(due) => {}
-			_ = look.tick() => plain.follow(),
+			_ = look.tick() => {
+				if plain.follow() {
+					look.reset_after(LOOK_PAUSE);
+				}
+			}
 			_ = mend.tick() => plain.mend(),
-			() = events.changed() => {
-				plain.follow();
+			() = changed(quiet) => {
+				if plain.follow() {
+					look.reset_after(LOOK_PAUSE);
+				}
 				plain.mend();
-				// What comes meanwhile is one more event.
-				tokio::time::sleep(LOOK_PAUSE).await;
+				quiet = tokio::time::Instant::now() + LOOK_PAUSE;
 			}
 		}
 		let now = plain.now();
@@ -183,11 +197,14 @@ impl Plain {
 		}
 	}
 
-	fn follow(self: &Rc<Self>) {
+	/// Looks which interfaces there are; whether one has gone, that may come again as another one at once.
+	fn follow(self: &Rc<Self>) -> bool {
 		let changes = self.ports.borrow_mut().follow(self);
 		let (mut speaker, now) = (self.speaker.borrow_mut(), self.now());
 		changes.down.iter().for_each(|index| speaker.interface_down(*index, now));
+		let gone = !changes.down.is_empty();
 		changes.up.into_iter().for_each(|interface| speaker.interface_up(interface, now));
+		gone
 	}
 
 	fn mend(&self) {

@@ -103,7 +103,9 @@ impl Ports {
 			info!(interface = used.shape.name, "plain Babel is no longer spoken here");
 		}
 		for (index, shape) in found {
-			if self.used.contains_key(&index) || self.used.len() >= MAX_INTERFACES {
+			// What was closed a moment ago may still have its address.
+			let early = changes.down.contains(&index);
+			if early || self.used.contains_key(&index) || self.used.len() >= MAX_INTERFACES {
 				continue;
 			}
 			match self.open(index, shape, plain) {

@@ -6,7 +6,30 @@ use serde_json::{json, Value};
 
 use super::{forwards, kernel::show_prefix, Plain, FORWARDING};
 
+/// Some numbers, for the metrics.
+pub struct Numbers {
+	/// Neighbours that are heard.
+	pub neighbours: usize,
+	/// Routes in the kernel's table.
+	pub routes: usize,
+	/// Routes that the kernel did not take, so far.
+	pub refused: u64,
+	/// What was not used, by reason.
+	pub drops: Vec<(&'static str, u64)>,
+}
+
 impl Plain {
+	/// Some numbers.
+	pub fn numbers(&self) -> Numbers {
+		let (status, kernel) = (self.speaker.borrow().status(), self.kernel.borrow());
+		Numbers {
+			neighbours: status.neighbours.len(),
+			routes: kernel.sizes().0,
+			refused: kernel.counts.refused,
+			drops: status.drops.iter().map(|(reason, count)| (reason.name(), *count)).collect(),
+		}
+	}
+
 	/// Everything, for `status`.
 	pub fn status(&self) -> Value {
 		let status = self.speaker.borrow().status();
