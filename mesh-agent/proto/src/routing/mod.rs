@@ -7,4 +7,4 @@ mod engine;
 mod tables;
 
 pub use engine::{Babel, Route, HELLO_INTERVAL, UPDATE_INTERVAL};
-pub use tables::{newer, Distance};
+pub use tables::{newer, Distance, History};

@@ -30,14 +30,77 @@ pub const NOMINAL_COST: u16 = 256;
 /// Hellos that are looked at.
 const HISTORY: u32 = 16;
 
+/// Which of the last hellos arrived (appendix A.1).
+#[derive(Clone, Debug)]
+pub struct History {
+	/// One bit for each of the last hellos, the newest lowest.
+	bits: u16,
+	expected: Option<u16>,
+	deadline: Instant,
+	interval: Duration,
+}
+
+impl History {
+	/// Nothing heard yet.
+	pub fn new(now: Instant) -> Self {
+		Self { bits: 0, expected: None, deadline: now, interval: Duration::ZERO }
+	}
+
+	/// A hello came: fills in what was missed. One with interval 0 promises no other one, and leaves the promise before it.
+	pub fn hello(&mut self, seqno: u16, interval: u16, now: Instant) {
+		if let Some(expected) = self.expected {
+			let missed = seqno.wrapping_sub(expected);
+			match missed as i16 {
+				0 => {}
+				// It started anew, or we slept.
+				missed if !(-16..=16).contains(&missed) => self.bits = 0,
+				// We counted a hello as lost that was only late.
+				missed if missed < 0 => {
+					self.bits = self.bits.checked_shr(u32::from(missed.unsigned_abs())).unwrap_or(0)
+				}
+				missed => self.bits = self.bits.checked_shl(missed as u32).unwrap_or(0),
+			}
+		}
+		self.bits = self.bits << 1 | 1;
+		self.expected = Some(seqno.wrapping_add(1));
+		if interval > 0 {
+			self.interval = Duration::from_millis(u64::from(interval) * 10);
+			self.deadline = now + self.interval * 3 / 2;
+		}
+	}
+
+	/// Counts a hello that did not come. Whether there was one.
+	pub fn tick(&mut self, now: Instant) -> bool {
+		let due = self.deadline().is_some_and(|deadline| now >= deadline);
+		if due {
+			self.bits <<= 1;
+			self.expected = self.expected.map(|seqno| seqno.wrapping_add(1));
+			self.deadline = now + self.interval;
+		}
+		due
+	}
+
+	/// When [`Self::tick`] has something to do.
+	pub fn deadline(&self) -> Option<Instant> {
+		(self.interval > Duration::ZERO).then_some(self.deadline)
+	}
+
+	/// One bit for each of the last hellos, the newest lowest.
+	pub fn bits(&self) -> u16 {
+		self.bits
+	}
+
+	/// Share of the last hellos that arrived, in 1/256. A young neighbour is judged by what it could have sent.
+	pub fn heard(&self) -> u32 {
+		let known = (u16::BITS - self.bits.leading_zeros()).clamp(1, HISTORY);
+		self.bits.count_ones() * 256 / known
+	}
+}
+
 /// A neighbour on one link.
 #[derive(Clone, Debug)]
 pub struct Neighbour {
-	/// One bit for each of the last hellos, the newest lowest.
-	history: u16,
-	expected: Option<u16>,
-	hello_deadline: Instant,
-	hello_interval: Duration,
+	history: History,
 	txcost: u16,
 	ihu_deadline: Instant,
 }
@@ -45,35 +108,12 @@ pub struct Neighbour {
 impl Neighbour {
 	/// Nothing heard yet.
 	pub fn new(now: Instant) -> Self {
-		Self {
-			history: 0,
-			expected: None,
-			hello_deadline: now,
-			hello_interval: Duration::ZERO,
-			txcost: INFINITY,
-			ihu_deadline: now,
-		}
+		Self { history: History::new(now), txcost: INFINITY, ihu_deadline: now }
 	}
 
-	/// Appendix A.1: fills in what was missed.
+	/// A hello came.
 	pub fn hello(&mut self, seqno: u16, interval: u16, now: Instant) {
-		if let Some(expected) = self.expected {
-			let missed = seqno.wrapping_sub(expected);
-			match missed as i16 {
-				0 => {}
-				// It started anew, or we slept.
-				missed if !(-16..=16).contains(&missed) => self.history = 0,
-				// We counted a hello as lost that was only late.
-				missed if missed < 0 => {
-					self.history = self.history.checked_shr(u32::from(missed.unsigned_abs())).unwrap_or(0)
-				}
-				missed => self.history = self.history.checked_shl(missed as u32).unwrap_or(0),
-			}
-		}
-		self.history = self.history << 1 | 1;
-		self.expected = Some(seqno.wrapping_add(1));
-		self.hello_interval = Duration::from_millis(u64::from(interval) * 10);
-		self.hello_deadline = now + self.hello_interval * 3 / 2;
+		self.history.hello(seqno, interval, now);
 	}
 
 	/// What the neighbour says that hearing us costs.
@@ -84,13 +124,7 @@ impl Neighbour {
 
 	/// Counts hellos that did not come. Whether the cost may have changed.
 	pub fn tick(&mut self, now: Instant) -> bool {
-		let mut changed = false;
-		if self.hello_interval > Duration::ZERO && now >= self.hello_deadline {
-			self.history <<= 1;
-			self.expected = self.expected.map(|seqno| seqno.wrapping_add(1));
-			self.hello_deadline = now + self.hello_interval;
-			changed = true;
-		}
+		let mut changed = self.history.tick(now);
 		if self.txcost != INFINITY && now >= self.ihu_deadline {
 			self.txcost = INFINITY;
 			changed = true;
@@ -100,20 +134,13 @@ impl Neighbour {
 
 	/// When [`Self::tick`] has something to do.
 	pub fn deadline(&self) -> Option<Instant> {
-		let hello = (self.hello_interval > Duration::ZERO).then_some(self.hello_deadline);
 		let ihu = (self.txcost != INFINITY).then_some(self.ihu_deadline);
-		hello.into_iter().chain(ihu).min()
-	}
-
-	/// Share of the last hellos that arrived, in 1/256. A young neighbour is judged by what it could have sent.
-	fn heard(&self) -> u32 {
-		let known = (u16::BITS - self.history.leading_zeros()).clamp(1, HISTORY);
-		self.history.count_ones() * 256 / known
+		self.history.deadline().into_iter().chain(ihu).min()
 	}
 
 	/// What hearing the neighbour costs: to be told to it.
 	pub fn rxcost(&self) -> u16 {
-		match self.heard() {
+		match self.history.heard() {
 			0 => INFINITY,
 			heard => (u32::from(NOMINAL_COST) * 256 / heard).min(u32::from(INFINITY)) as u16,
 		}
@@ -121,7 +148,7 @@ impl Neighbour {
 
 	/// Cost of the link: expected transmissions, times [`NOMINAL_COST`] (appendix A.2.2).
 	pub fn cost(&self) -> u16 {
-		match (self.heard(), self.txcost) {
+		match (self.history.heard(), self.txcost) {
 			(0, _) | (_, INFINITY) => INFINITY,
 			(heard, txcost) => (u32::from(txcost.max(NOMINAL_COST)) * 256 / heard).min(u32::from(INFINITY)) as u16,
 		}

@@ -1,12 +1,17 @@
 //! Babel packets in the wire format of RFC 8966, section 4. What is read has its address compression and its parser state
-//! resolved; what is written uses neither, except for the router id that the format demands.
+//! resolved. [`Tlv`] is what links between agents say, written without compression; [`full::Tlv`] is all there is.
 
+pub mod full;
 mod prefix;
+mod read;
+mod write;
 
 use alloc::vec::Vec;
 
-use prefix::clear_beyond;
+use full::Target;
 pub use prefix::{is_mapped, mapped, Prefix};
+pub use read::{parse as parse_full, split, walk};
+pub use write::{with_header, Writer};
 
 /// First byte of a packet (section 4.2).
 pub const MAGIC: u8 = 42;
@@ -16,26 +21,6 @@ pub const VERSION: u8 = 2;
 pub const INFINITY: u16 = 0xffff;
 /// Longest packet body that is written, in bytes.
 pub const MAX_BODY: usize = 1200;
-
-const PAD1: u8 = 0;
-const ACK_REQUEST: u8 = 2;
-const ACK: u8 = 3;
-const HELLO: u8 = 4;
-const IHU: u8 = 5;
-const ROUTER_ID: u8 = 6;
-const NEXT_HOP: u8 = 7;
-const UPDATE: u8 = 8;
-const ROUTE_REQUEST: u8 = 9;
-const SEQNO_REQUEST: u8 = 10;
-const AE_WILDCARD: u8 = 0;
-const AE_V4: u8 = 1;
-const AE_V6: u8 = 2;
-const AE_LINK_LOCAL: u8 = 3;
-const FLAG_UNICAST: u16 = 0x8000;
-const FLAG_PREFIX: u8 = 0x80;
-const FLAG_ROUTER_ID: u8 = 0x40;
-/// Sub-TLVs from here on must be understood (section 4.4).
-const MANDATORY: u8 = 128;
 
 /// A router's name in Babel.
 pub type RouterId = [u8; 8];
@@ -70,235 +55,64 @@ pub enum BabelError {
 	Truncated,
 }
 
-#[derive(Default)]
-struct State {
-	router: Option<RouterId>,
-	default_v4: Option<[u8; 16]>,
-	default_v6: Option<[u8; 16]>,
-}
-
-/// Reads a packet. TLVs that are unknown, wrong or carry unknown mandatory sub-TLVs are passed over, as section 4 demands.
+/// Reads a packet of a link between agents: what [`parse_full`] reads, without what only plain mode understands.
 pub fn parse(packet: &[u8]) -> Result<Vec<Tlv>, BabelError> {
-	let [MAGIC, VERSION, high, low, rest @ ..] = packet else { return Err(BabelError::Header) };
-	let mut body = rest.get(..usize::from(u16::from_be_bytes([*high, *low]))).ok_or(BabelError::Truncated)?;
-	let (mut tlvs, mut state) = (Vec::new(), State::default());
-	while let [kind, rest @ ..] = body {
-		if *kind == PAD1 {
-			body = rest;
-			continue;
-		}
-		let (length, rest) = rest.split_first().ok_or(BabelError::Truncated)?;
-		let (value, rest) = rest.split_at_checked(usize::from(*length)).ok_or(BabelError::Truncated)?;
-		body = rest;
-		tlvs.extend(read(*kind, value, &mut state));
-	}
-	Ok(tlvs)
+	Ok(read::parse(packet)?.into_iter().filter_map(Tlv::of).collect())
 }
 
-fn u16_at(value: &[u8], at: usize) -> Option<u16> {
-	Some(u16::from_be_bytes(value.get(at..at + 2)?.try_into().ok()?))
-}
-
-fn read(kind: u8, value: &[u8], state: &mut State) -> Option<Tlv> {
-	match kind {
-		ACK_REQUEST => {
-			understood(value.get(6..)?)?;
-			Some(Tlv::AckRequest { opaque: u16_at(value, 2)?, interval: u16_at(value, 4)? })
-		}
-		ACK => {
-			understood(value.get(2..)?)?;
-			Some(Tlv::Ack { opaque: u16_at(value, 0)? })
-		}
-		HELLO => {
-			understood(value.get(6..)?)?;
-			let unicast = u16_at(value, 0)? & FLAG_UNICAST != 0;
-			Some(Tlv::Hello { unicast, seqno: u16_at(value, 2)?, interval: u16_at(value, 4)? })
-		}
-		IHU => {
-			let address = match *value.first()? {
-				AE_WILDCARD => 0,
-				AE_V4 => 4,
-				AE_V6 => 16,
-				AE_LINK_LOCAL => 8,
-				_ => return None,
-			};
-			understood(value.get(6 + address..)?)?;
-			Some(Tlv::Ihu { rxcost: u16_at(value, 2)?, interval: u16_at(value, 4)? })
-		}
-		ROUTER_ID => {
-			understood(value.get(10..)?)?;
-			state.router = value.get(2..10)?.try_into().ok();
-			None
-		}
-		NEXT_HOP => None,
-		UPDATE => read_update(value, state),
-		ROUTE_REQUEST => {
-			let (prefix, rest) = read_prefix(*value.first()?, *value.get(1)?, 0, value.get(2..)?, None)?;
-			understood(rest)?;
-			Some(Tlv::RouteRequest { prefix })
-		}
-		SEQNO_REQUEST => {
-			let (prefix, rest) = read_prefix(*value.first()?, *value.get(1)?, 0, value.get(14..)?, None)?;
-			understood(rest)?;
-			let router = value.get(6..14)?.try_into().ok()?;
-			let hops = *value.get(4)?;
-			(hops > 0).then_some(())?;
-			Some(Tlv::SeqnoRequest { prefix: prefix?, router, seqno: u16_at(value, 2)?, hops })
-		}
-		_ => None,
-	}
-}
-
-fn read_update(value: &[u8], state: &mut State) -> Option<Tlv> {
-	let [encoding, flags, plen, omitted, ..] = *value else { return None };
-	let default = match encoding {
-		AE_V4 => state.default_v4,
-		_ => state.default_v6,
-	};
-	let (prefix, rest) = read_prefix(encoding, plen, omitted, value.get(10..)?, default)?;
-	// Parser state changes even if a sub-TLV makes the rest of the TLV unusable.
-	if let Some(prefix) = prefix {
-		if flags & FLAG_PREFIX != 0 {
-			match encoding {
-				AE_V4 => state.default_v4 = Some(prefix.address),
-				_ => state.default_v6 = Some(prefix.address),
-			}
-		}
-		if flags & FLAG_ROUTER_ID != 0 {
-			let mut router = [0; 8];
-			match encoding {
-				AE_V4 => router[4..].copy_from_slice(&prefix.address[12..]),
-				_ => router.copy_from_slice(&prefix.address[8..]),
-			}
-			state.router = Some(router);
-		}
-	}
-	understood(rest)?;
-	let (interval, seqno, metric) = (u16_at(value, 4)?, u16_at(value, 6)?, u16_at(value, 8)?);
-	let router = match (state.router, metric) {
-		(Some(router), _) => router,
-		(None, INFINITY) => RouterId::default(),
-		(None, _) => return None,
-	};
-	(prefix.is_some() || metric == INFINITY).then_some(())?;
-	Some(Tlv::Update { prefix, router, seqno, metric, interval })
-}
-
-/// `Some(None)`: the wildcard.
-fn read_prefix(
-	encoding: u8,
-	plen: u8,
-	omitted: u8,
-	value: &[u8],
-	default: Option<[u8; 16]>,
-) -> Option<(Option<Prefix>, &[u8])> {
-	let (start, most) = match encoding {
-		AE_WILDCARD => return (plen == 0 && omitted == 0).then_some((None, value)),
-		AE_V4 => (12, 32),
-		AE_V6 => (0, 128),
-		// Routes to link-local addresses make no sense here.
-		_ => return None,
-	};
-	(plen <= most).then_some(())?;
-	let (bytes, omitted) = (usize::from(plen).div_ceil(8), usize::from(omitted));
-	let mut address = [0; 16];
-	if start == 12 {
-		address[10..12].fill(0xff);
-	}
-	if omitted > 0 {
-		address[start..].get_mut(..omitted)?.copy_from_slice(&default?[start..start + omitted]);
-	}
-	let (given, rest) = value.split_at_checked(bytes.saturating_sub(omitted))?;
-	address[start..].get_mut(omitted..omitted + given.len())?.copy_from_slice(given);
-	let length = plen + start as u8 * 8;
-	clear_beyond(&mut address, length);
-	Some((Some(Prefix { address, length }), rest))
-}
-
-/// `None` if a sub-TLV is cut short, or is mandatory and unknown. All of them are unknown.
-fn understood(mut rest: &[u8]) -> Option<()> {
-	while let [kind, after @ ..] = rest {
-		if *kind == PAD1 {
-			rest = after;
-			continue;
-		}
-		let (length, value) = after.split_first()?;
-		if *kind >= MANDATORY {
-			return None;
-		}
-		rest = value.get(usize::from(*length)..)?;
-	}
-	Some(())
-}
-
-/// Writes as many packets as the TLVs need.
+/// Writes as many packets as the TLVs need, without compression.
 pub fn write(tlvs: &[Tlv]) -> Vec<Vec<u8>> {
-	let (mut packets, mut body, mut router) = (Vec::new(), Vec::new(), None);
-	for tlv in tlvs {
-		if body.len() + 48 > MAX_BODY {
-			packets.push(finish(&mut body));
-			router = None;
-		}
-		write_one(tlv, &mut body, &mut router);
-	}
-	if !body.is_empty() {
-		packets.push(finish(&mut body));
-	}
-	packets
+	let mut writer = Writer::new(MAX_BODY, false);
+	tlvs.iter().for_each(|tlv| writer.put(&tlv.full()));
+	writer.finish()
 }
 
-fn finish(body: &mut Vec<u8>) -> Vec<u8> {
-	let mut packet = Vec::with_capacity(4 + body.len());
-	packet.extend_from_slice(&[MAGIC, VERSION]);
-	packet.extend_from_slice(&(body.len() as u16).to_be_bytes());
-	packet.append(body);
-	packet
-}
-
-fn write_one(tlv: &Tlv, body: &mut Vec<u8>, router_now: &mut Option<RouterId>) {
-	let mut put = |kind: u8, parts: &[&[u8]]| {
-		body.push(kind);
-		body.push(parts.iter().map(|part| part.len()).sum::<usize>() as u8);
-		parts.iter().for_each(|part| body.extend_from_slice(part));
-	};
-	match tlv {
-		Tlv::AckRequest { opaque, interval } => {
-			put(ACK_REQUEST, &[&[0, 0], &opaque.to_be_bytes(), &interval.to_be_bytes()])
-		}
-		Tlv::Ack { opaque } => put(ACK, &[&opaque.to_be_bytes()]),
-		Tlv::Hello { unicast, seqno, interval } => {
-			let flags = if *unicast { FLAG_UNICAST } else { 0 };
-			put(HELLO, &[&flags.to_be_bytes(), &seqno.to_be_bytes(), &interval.to_be_bytes()])
-		}
-		Tlv::Ihu { rxcost, interval } => put(IHU, &[&[AE_WILDCARD, 0], &rxcost.to_be_bytes(), &interval.to_be_bytes()]),
-		Tlv::Update { prefix, router, seqno, metric, interval } => {
-			if *router_now != Some(*router) && prefix.is_some() {
-				put(ROUTER_ID, &[&[0, 0], router]);
-				*router_now = Some(*router);
+impl Tlv {
+	/// A source prefix is a mandatory sub-TLV that links do not know: its TLV is passed over.
+	fn of(tlv: full::Tlv) -> Option<Self> {
+		let plain = |target: Target| target.source.is_none().then_some(target.prefix);
+		Some(match tlv {
+			full::Tlv::AckRequest { opaque, interval } => Self::AckRequest { opaque, interval },
+			full::Tlv::Ack { opaque } => Self::Ack { opaque },
+			full::Tlv::Hello { unicast, seqno, interval, .. } => Self::Hello { unicast, seqno, interval },
+			full::Tlv::Ihu { rxcost, interval, .. } => Self::Ihu { rxcost, interval },
+			full::Tlv::Update(full::Update { via_v6: true, .. }) => return None,
+			full::Tlv::Update(full::Update { target, router, seqno, metric, interval, .. }) => {
+				let prefix = target.map_or(Some(None), |target| plain(target).map(Some))?;
+				Self::Update { prefix, router, seqno, metric, interval }
 			}
-			let (encoding, plen, address) = prefix_parts(prefix);
-			let numbers = [interval, seqno, metric].map(|number| number.to_be_bytes());
-			put(UPDATE, &[&[encoding, 0, plen, 0], &numbers.concat(), &address]);
-		}
-		Tlv::RouteRequest { prefix } => {
-			let (encoding, plen, address) = prefix_parts(prefix);
-			put(ROUTE_REQUEST, &[&[encoding, plen], &address]);
-		}
-		Tlv::SeqnoRequest { prefix, router, seqno, hops } => {
-			let (encoding, plen, address) = prefix_parts(&Some(*prefix));
-			put(SEQNO_REQUEST, &[&[encoding, plen], &seqno.to_be_bytes(), &[*hops, 0], router, &address]);
-		}
+			full::Tlv::RouteRequest { target } => {
+				Self::RouteRequest { prefix: target.map_or(Some(None), |target| plain(target).map(Some))? }
+			}
+			full::Tlv::SeqnoRequest { target, router, seqno, hops } => {
+				Self::SeqnoRequest { prefix: plain(target)?, router, seqno, hops }
+			}
+			full::Tlv::PacketCounter { .. } | full::Tlv::ChallengeRequest { .. } | full::Tlv::ChallengeReply { .. } => {
+				return None
+			}
+		})
 	}
-}
 
-fn prefix_parts(prefix: &Option<Prefix>) -> (u8, u8, Vec<u8>) {
-	match prefix {
-		None => (AE_WILDCARD, 0, Vec::new()),
-		Some(prefix) => {
-			let v4 = prefix.length >= 96 && prefix.address[..12] == [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
-			let (encoding, start) = if v4 { (AE_V4, 12) } else { (AE_V6, 0) };
-			let plen = prefix.length - start as u8 * 8;
-			(encoding, plen, prefix.address[start..start + usize::from(plen).div_ceil(8)].to_vec())
+	fn full(&self) -> full::Tlv {
+		match *self {
+			Self::AckRequest { opaque, interval } => full::Tlv::AckRequest { opaque, interval },
+			Self::Ack { opaque } => full::Tlv::Ack { opaque },
+			Self::Hello { unicast, seqno, interval } => full::Tlv::Hello { unicast, seqno, interval, sent: None },
+			Self::Ihu { rxcost, interval } => full::Tlv::Ihu { to: None, rxcost, interval, times: None },
+			Self::Update { prefix, router, seqno, metric, interval } => full::Tlv::Update(full::Update {
+				target: prefix.map(Target::from),
+				router,
+				seqno,
+				metric,
+				interval,
+				next_hop: None,
+				via_v6: false,
+				price: None,
+			}),
+			Self::RouteRequest { prefix } => full::Tlv::RouteRequest { target: prefix.map(Target::from) },
+			Self::SeqnoRequest { prefix, router, seqno, hops } => {
+				full::Tlv::SeqnoRequest { target: prefix.into(), router, seqno, hops }
+			}
 		}
 	}
 }
@@ -312,7 +126,7 @@ mod tests {
 	use super::*;
 
 	fn packet(body: &[u8]) -> Vec<u8> {
-		finish(&mut body.to_vec())
+		with_header(body)
 	}
 
 	#[test]
@@ -352,10 +166,7 @@ mod tests {
 	}
 
 	fn any_prefix() -> impl Strategy<Value = Prefix> {
-		(any::<[u8; 16]>(), 0u8..=128).prop_map(|(mut address, length)| {
-			clear_beyond(&mut address, length);
-			Prefix { address, length }
-		})
+		(any::<[u8; 16]>(), 0u8..=128).prop_map(|(address, length)| Prefix::new(address, length))
 	}
 
 	fn any_tlv() -> impl Strategy<Value = Tlv> {
