@@ -232,7 +232,7 @@ mod tests {
 		let radio = Interface { wireless: true, rxcost: 256, ..cable(1, 1) };
 		assert_eq!(heard(&radio, &[1]).cost_at(&radio, at(0.0)), 256);
 		let mut half = heard(&radio, &[1, 3, 5, 7]);
-		assert_eq!(half.rxcost(&radio), 256 * 256 / (4 * 256 / 7));
+		assert_eq!(half.rxcost(&radio), (65_536 / (4 * 256 / 7)) as u16);
 		half.heard_us(512, 1200, at(0.0));
 		assert_eq!(half.cost_at(&radio, at(0.0)), (512 * u32::from(half.rxcost(&radio)) / 256) as u16);
 	}

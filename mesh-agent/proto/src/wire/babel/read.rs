@@ -89,16 +89,13 @@ fn read(kind: u8, value: &[u8], state: &mut State) -> Option<Tlv> {
 			};
 			Some(Tlv::Ihu { to, rxcost: u16_at(value, 2)?, interval: u16_at(value, 4)?, times })
 		}
+		// Parser state changes whatever else becomes of a TLV, so that all readers agree on it (section 4.5).
 		ROUTER_ID => {
-			state.router = None;
-			let router = value.get(2..10)?.try_into().ok()?;
-			extras(value.get(10..)?, AE_WILDCARD, false)?;
-			state.router = Some(router);
+			state.router = value.get(2..10).and_then(|router| router.try_into().ok());
 			None
 		}
 		NEXT_HOP => {
-			let (address, rest) = read_address(*value.first()?, value.get(2..)?)?;
-			extras(rest, AE_WILDCARD, false)?;
+			let (address, _) = read_address(*value.first()?, value.get(2..)?)?;
 			match *value.first()? {
 				AE_V4 => state.next_hop_v4 = address,
 				_ => state.next_hop_v6 = address.or(state.next_hop_v6),
@@ -135,7 +132,6 @@ fn read_update(value: &[u8], state: &mut State) -> Option<Update> {
 		_ => 1,
 	};
 	let (prefix, rest) = read_prefix(encoding, plen, omitted, value.get(10..)?, state.defaults[slot])?;
-	// Parser state changes even if a sub-TLV makes the rest of the TLV unusable.
 	if let Some(prefix) = prefix {
 		if flags & FLAG_PREFIX != 0 {
 			state.defaults[slot] = Some(prefix.address);
@@ -256,6 +252,6 @@ fn extras(rest: &[u8], encoding: u8, route: bool) -> Option<Extra> {
 
 fn read_source(encoding: u8, value: &[u8]) -> Option<Prefix> {
 	let (plen, value) = value.split_first()?;
-	let (prefix, rest) = read_prefix(encoding, *plen, 0, value, None)?;
-	prefix.filter(|_| *plen > 0 && rest.is_empty())
+	let (prefix, _) = read_prefix(encoding, *plen, 0, value, None)?;
+	prefix.filter(|_| *plen > 0)
 }
