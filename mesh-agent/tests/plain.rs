@@ -81,17 +81,17 @@ fn tell(lab: &mut Lab) -> Result<()> {
 	}
 	note("routes of both families are learned both ways and lead there");
 
-	lab.ip(BABELD, &format!("address add {VISITOR}/128 dev lo"))?;
+	lab.ip(BABELD, &format!("-6 route add unreachable {VISITOR} proto static"))?;
 	until(lab, SOON, "the visitor", |lab| Ok(ours(lab)?.iter().any(|to| to == VISITOR)))?;
-	lab.ip(BABELD, &format!("address delete {VISITOR}/128 dev lo"))?;
+	lab.ip(BABELD, &format!("-6 route delete unreachable {VISITOR} proto static"))?;
 	until(lab, SOON, "the visitor's end", |lab| Ok(!usable(lab, VISITOR)?))?;
 	note("what babeld takes back is gone here");
 
 	let strangers = ["-6", "route", "add", VISITOR, "dev", "to_babeld", "metric", METRIC, "proto", "static"];
 	lab.exec(AGENT, "ip", &strangers)?;
-	lab.ip(BABELD, &format!("address add {VISITOR}/128 dev lo"))?;
+	lab.ip(BABELD, &format!("-6 route add unreachable {VISITOR} proto static"))?;
 	until(lab, SOON, "a refusal", |lab| Ok(status(lab)?["plain"]["kernel"]["refused"].as_u64() > Some(0)))?;
-	ensure!(marked(lab, AGENT, "static")? == [VISITOR], "somebody else's route was replaced");
+	ensure!(marked(lab, AGENT, "static", true)? == [VISITOR], "somebody else's route was replaced");
 	lab.ip(AGENT, &format!("-6 route delete {VISITOR} metric {METRIC} proto static"))?;
 	lab.ip(AGENT, &format!("route delete {} proto {PROTOCOL}", THEIRS[0]))?;
 	// Any change of addresses makes the agent look.
@@ -100,7 +100,7 @@ fn tell(lab: &mut Lab) -> Result<()> {
 	until(lab, AT_ONCE, "mended routes", |lab| {
 		Ok(whole.iter().all(|to| ours(lab).is_ok_and(|ours| ours.iter().any(|own| own == to))))
 	})?;
-	lab.ip(BABELD, &format!("address delete {VISITOR}/128 dev lo"))?;
+	lab.ip(BABELD, &format!("-6 route delete unreachable {VISITOR} proto static"))?;
 	note("somebody else's route is left alone, and ours come back when they are removed");
 
 	lab.stop(AGENT)?;
@@ -146,6 +146,7 @@ fn start_babeld(lab: &mut Lab) -> Result<()> {
 	for rule in [
 		"redistribute ip 10.44.0.0/16 local allow",
 		"redistribute ip 2001:db8::/32 local allow",
+		"redistribute ip 2001:db8::/32 proto 4 allow",
 		"redistribute local deny",
 		"redistribute deny",
 	] {
@@ -161,24 +162,25 @@ fn status(lab: &Lab) -> Result<Value> {
 	Ok(serde_json::from_slice(&told)?)
 }
 
-/// Destinations of the kernel's routes that bear a mark.
-fn marked(lab: &Lab, namespace: &str, protocol: &str) -> Result<Vec<String>> {
+/// Destinations of the kernel's routes that bear a mark: all of them, or those that packets can follow.
+fn marked(lab: &Lab, namespace: &str, protocol: &str, all: bool) -> Result<Vec<String>> {
 	let mut found = Vec::new();
 	for family in ["-4", "-6"] {
 		let listed = lab.exec(namespace, "ip", &[family, "-j", "route", "show", "table", "all", "proto", protocol])?;
 		let listed: Value = serde_json::from_slice(&listed).unwrap_or_default();
-		let routes = listed.as_array().into_iter().flatten();
+		let routes = listed.as_array().into_iter().flatten().filter(|route| all || route["type"] != "unreachable");
 		found.extend(routes.filter_map(|route| Some(route["dst"].as_str()?.to_owned())));
 	}
 	Ok(found)
 }
 
 fn ours(lab: &Lab) -> Result<Vec<String>> {
-	marked(lab, AGENT, PROTOCOL)
+	marked(lab, AGENT, PROTOCOL, true)
 }
 
+/// For a while after a loss babeld, too, has routes that say that there is no way.
 fn theirs(lab: &Lab) -> Result<Vec<String>> {
-	marked(lab, BABELD, "babel")
+	marked(lab, BABELD, "babel", false)
 }
 
 /// Whether the kernel knows a way: for a while after a loss there is a route that says that there is none.
