@@ -17,8 +17,6 @@ mod status;
 mod table;
 #[cfg(test)]
 mod testing;
-#[cfg(test)]
-mod tests;
 
 use alloc::{
 	collections::{BTreeMap, BTreeSet, VecDeque},

@@ -4,6 +4,7 @@
 
 mod captured;
 mod differential;
+mod features;
 mod hostile;
 mod mac;
 mod net;

@@ -13,10 +13,10 @@ use towpath_proto::{
 	wire::babel::Prefix,
 };
 
-/// A cable between two routers; its number is the interface's on both.
+/// A cable between routers, or a switch; its number is the interface's on all of them.
 #[derive(Clone, Debug)]
 pub struct Cable {
-	pub ends: [usize; 2],
+	pub ends: Vec<usize>,
 	pub cost: u16,
 	pub up: bool,
 }
@@ -28,6 +28,7 @@ struct Flight {
 	at: std::cmp::Reverse<Instant>,
 	number: u64,
 	cable: usize,
+	from: usize,
 	to: usize,
 	multicast: bool,
 	packet: Vec<u8>,
@@ -44,6 +45,12 @@ pub struct Net {
 	/// Of a thousand packets, so many are lost.
 	pub loss: u32,
 	pub split_horizon: bool,
+	/// Round trips are measured.
+	pub rtt: bool,
+	/// What every packet needs at least.
+	pub delay: Duration,
+	/// Losses are counted instead of demanding two of three hellos.
+	pub wireless: bool,
 	pub keys: Vec<Vec<MacKey>>,
 	/// Every packet that was sent, if wanted: cable, sender, multicast, bytes.
 	pub record: Option<Vec<(usize, usize, bool, Vec<u8>)>>,
@@ -95,7 +102,7 @@ impl Net {
 	pub fn new(routers: usize, cables: &[(usize, usize, u16)], seed: u64) -> Self {
 		let mut bytes = [0; 32];
 		bytes[..8].copy_from_slice(&seed.to_le_bytes());
-		let cables = cables.iter().map(|(a, b, cost)| Cable { ends: [*a, *b], cost: *cost, up: true }).collect();
+		let cables = cables.iter().map(|(a, b, cost)| Cable { ends: vec![*a, *b], cost: *cost, up: true }).collect();
 		let mut net = Self {
 			now: Instant::from_micros(1_000_000),
 			rng: ChaCha20Rng::from_seed(bytes),
@@ -104,6 +111,9 @@ impl Net {
 			kernels: vec![BTreeMap::new(); routers],
 			loss: 0,
 			split_horizon: true,
+			rtt: false,
+			delay: Duration::ZERO,
+			wireless: false,
 			keys: vec![Vec::new(); routers],
 			record: None,
 			sent: (0, 0),
@@ -123,6 +133,11 @@ impl Net {
 		let mut speaker = Speaker::new(settings(router), seed, self.now);
 		speaker.announce(prefix_of(router), 0, self.now);
 		speaker
+	}
+
+	/// Joins routers by a switch.
+	pub fn switch(&mut self, ends: &[usize], cost: u16) {
+		self.cables.push(Cable { ends: ends.to_vec(), cost, up: true });
 	}
 
 	/// Brings all interfaces up.
@@ -145,9 +160,9 @@ impl Net {
 			index: cable as u32 + 1,
 			link_local: address(router, cable),
 			ipv4: Some([10, 0, cable as u8, router as u8 + 1]),
-			wireless: false,
+			wireless: self.wireless,
 			rxcost: self.cables[cable].cost,
-			rtt: false,
+			rtt: self.rtt,
 			keys: self.keys[router].clone(),
 			split_horizon: self.split_horizon,
 			v4_via_v6: false,
@@ -174,8 +189,7 @@ impl Net {
 			let flight = self.flights.pop().unwrap();
 			let cable = &self.cables[flight.cable];
 			if cable.up {
-				let from = cable.ends[usize::from(cable.ends[0] == flight.to)];
-				let (index, from) = (flight.cable as u32 + 1, address(from, flight.cable));
+				let (index, from) = (flight.cable as u32 + 1, address(flight.from, flight.cable));
 				self.speakers[flight.to].receive(index, from, flight.multicast, &flight.packet, self.now);
 			}
 		} else {
@@ -221,25 +235,28 @@ impl Net {
 		if let Some(record) = &mut self.record {
 			record.push((cable, from, multicast, packet.clone()));
 		}
-		let ends = self.cables[cable].ends;
-		let other = ends[usize::from(ends[0] == from)];
-		let addressed = multicast || to == To::Unicast(address(other, cable));
-		if !self.cables[cable].up || !addressed || self.rng.next_u32() % 1000 < self.loss {
+		if !self.cables[cable].up {
 			return;
 		}
-		let delay = Duration::from_micros(500 + u64::from(self.rng.next_u32() % 3000));
-		self.number += 1;
-		let at = std::cmp::Reverse(self.now + delay);
-		self.flights.push(Flight { at, number: self.number, cable, to: other, multicast, packet });
+		for other in self.cables[cable].ends.clone().into_iter().filter(|other| *other != from) {
+			let addressed = multicast || to == To::Unicast(address(other, cable));
+			if !addressed || self.rng.next_u32() % 1000 < self.loss {
+				continue;
+			}
+			let delay = self.delay + Duration::from_micros(500 + u64::from(self.rng.next_u32() % 3000));
+			self.number += 1;
+			let (at, packet) = (std::cmp::Reverse(self.now + delay), packet.clone());
+			self.flights.push(Flight { at, number: self.number, cable, from, to: other, multicast, packet });
+		}
 	}
 
 	/// The router to which another one sends packets for a prefix.
 	pub fn next(&self, router: usize, prefix: Prefix) -> Option<usize> {
 		let route = self.kernels[router].get(&(prefix, None)).filter(|route| !route.is_unreachable())?;
 		let cable = route.interface as usize - 1;
-		let ends = self.cables[cable].ends;
-		let other = ends[usize::from(ends[0] == router)];
-		assert_eq!(route.gateway, address(other, cable), "a gateway that is not there");
+		let other = usize::from(route.gateway[15]) - 1;
+		let there = self.cables[cable].ends.contains(&other) && other != router;
+		assert!(there && route.gateway == address(other, cable), "a gateway that is not there");
 		Some(other)
 	}
 
@@ -268,7 +285,7 @@ impl Net {
 			}
 			best[router] = Some(distance);
 			for cable in self.cables.iter().filter(|cable| cable.up && cable.ends.contains(&router)) {
-				open.insert((distance + u32::from(cable.cost), cable.ends[usize::from(cable.ends[0] == router)]));
+				open.extend(cable.ends.iter().map(|other| (distance + u32::from(cable.cost), *other)));
 			}
 		}
 		best

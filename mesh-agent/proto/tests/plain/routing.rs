@@ -60,6 +60,48 @@ fn no_next_hop_loop_exists_at_any_instant_while_cables_are_cut_and_mended_at_ran
 	}
 }
 
+/// Two switches of four, joined by two routers and a cable.
+fn campus(seed: u64) -> Net {
+	let mut net = Net::new(7, &[(0, 6, 150)], seed);
+	net.switch(&[0, 1, 2, 3], 96);
+	net.switch(&[3, 4, 5, 6], 96);
+	net
+}
+
+#[test]
+fn routers_on_switches_find_the_shortest_ways_with_split_horizon_and_without() {
+	for (seed, split_horizon) in [(400, true), (401, false)] {
+		let mut net = campus(seed);
+		net.split_horizon = split_horizon;
+		net.start();
+		net.run(60.0, Net::assert_no_loop);
+		net.assert_shortest();
+		net.cables[2].up = false;
+		net.run(60.0, Net::assert_no_loop);
+		net.assert_shortest();
+	}
+}
+
+#[test]
+fn no_loop_exists_at_any_instant_while_switches_fail_and_routers_lose_their_memory() {
+	for seed in 0..12 {
+		let mut net = campus(410 + seed);
+		net.loss = if seed % 2 == 0 { 0 } else { 100 };
+		net.split_horizon = seed % 3 != 0;
+		net.start();
+		for _ in 0..25 {
+			let seconds = f64::from(net.rng.next_u32() % 8000) / 1000.0;
+			net.run(seconds, Net::assert_no_loop);
+			let cable = net.rng.next_u32() as usize % net.cables.len();
+			net.cables[cable].up = !net.cables[cable].up;
+		}
+		(0..3).for_each(|cable| net.cables[cable].up = true);
+		net.loss = 0;
+		net.run(240.0, Net::assert_no_loop);
+		net.assert_shortest();
+	}
+}
+
 #[test]
 fn routers_that_lose_their_memory_make_no_loop_and_are_found_again() {
 	for seed in 0..6 {
