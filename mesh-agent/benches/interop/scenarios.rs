@@ -171,7 +171,8 @@ fn hostile(_: &Options) -> Result<Value> {
 	for address in [own.as_str(), gateway] {
 		routers.lab.ip("r1", &format!("address add {address}/128 dev lo"))?;
 	}
-	for prefix in ["fd00::/8", "fc00::/7", "fdad:ac9e::/32", "default"] {
+	let stolen = ["fd00::/8", "fc00::/7", "fdad:ac9e::/32", "::/0"];
+	for prefix in stolen {
 		routers.lab.ip("r1", &format!("-6 route add unreachable {prefix} proto static metric 4000"))?;
 	}
 	routers.lab.ip("r1", "-4 route add unreachable default proto static metric 4000")?;
@@ -179,6 +180,13 @@ fn hostile(_: &Options) -> Result<Value> {
 		routers.start_one(number)?;
 	}
 	routers.know(&[2], 1, true)?;
+	let announced = routers.babeld_dump(1)?;
+	let hosts = [format!("{own}/128"), format!("{gateway}/128"), "0.0.0.0/0".into()];
+	for prefix in stolen.iter().copied().chain(hosts.iter().map(String::as_str)) {
+		let is_announced =
+			announced.lines().any(|line| line.contains("xroute") && line.contains(&format!(" {prefix} ")));
+		ensure!(is_announced, "babeld does not announce {prefix}, nothing is tested:\n{announced}");
+	}
 	let mut dropped = 0;
 	routers.until("counted refusals", |routers| {
 		dropped = routers.status(2)?["drops"]["filtered"].as_u64().unwrap_or(0);
