@@ -205,6 +205,9 @@ impl Speaker {
 		};
 		self.ports.insert(index, port);
 		self.sweep_at = now;
+		// Twice, because neighbours that still believe in our earlier run could make a loop with this one.
+		let farewell = Tlv::Update(self.farewell());
+		self.emit(index, To::Multicast, Vec::from([farewell]), now);
 	}
 
 	/// The interface is gone, and with it all routes over it.

@@ -21,6 +21,9 @@ pub struct Cable {
 	pub up: bool,
 }
 
+/// A packet that was sent: cable, sender, whether to everybody, bytes.
+pub type Recorded = (usize, usize, bool, Vec<u8>);
+
 /// What is under way.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Flight {
@@ -52,8 +55,8 @@ pub struct Net {
 	/// Losses are counted instead of demanding two of three hellos.
 	pub wireless: bool,
 	pub keys: Vec<Vec<MacKey>>,
-	/// Every packet that was sent, if wanted: cable, sender, multicast, bytes.
-	pub record: Option<Vec<(usize, usize, bool, Vec<u8>)>>,
+	/// Every packet that was sent, if wanted.
+	pub record: Option<Vec<Recorded>>,
 	/// Bytes and packets sent so far.
 	pub sent: (usize, usize),
 	flights: BinaryHeap<Flight>,
