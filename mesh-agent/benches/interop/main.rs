@@ -28,6 +28,7 @@ Usage: make interop [INTEROP_ARGS=\"OPTIONS\"]
                    mac       authentication with babeld and BIRD, by HMAC-SHA256 and BLAKE2s, and wrong keys
                    rtt       round trips measured with babeld, both ways
                    v4-via-v6 IPv4 across cables without IPv4 addresses
+                   source    a route for packets from one network only, from babeld to babeld through us
                    hostile   a neighbour that announces the overlay, our address, a default route
                    diamond   links of babeld, BIRD and two agents cut and mended at random; no forwarding loop
   --minutes N    how long links of the diamond are cut (3)

@@ -20,9 +20,19 @@ use crate::{
 };
 use Make::{Agent, Babeld, Bird};
 
+/// What was seen, if everything was as it must be.
+pub type Scenario = fn(&Options) -> Result<Value>;
+
 /// All of them.
-pub const ALL: [(&str, fn(&Options) -> Result<Value>); 6] =
-	[("line", line), ("mac", mac), ("rtt", rtt), ("v4-via-v6", v4_via_v6), ("hostile", hostile), ("diamond", diamond)];
+pub const ALL: [(&str, Scenario); 7] = [
+	("line", line),
+	("mac", mac),
+	("rtt", rtt),
+	("v4-via-v6", v4_via_v6),
+	("source", source),
+	("hostile", hostile),
+	("diamond", diamond),
+];
 
 const HMAC: Key = Key { algorithm: "hmac-sha256", secret: "towpath laboratory" };
 /// BLAKE2s keys of BIRD have 32 bytes.
@@ -156,6 +166,38 @@ fn v4_via_v6(_: &Options) -> Result<Value> {
 	let rates = traffic::streams(&mut routers, 1, 3)?;
 	say(&format!("v4-via-v6: {pairs} pairs ping, TCP at {rates:?} Mbit/s; our kernel has {route:?}"));
 	Ok(json!({"learned_s": seconds(learned), "pairs": pairs, "tcp_mbit_s": rates, "route": route}))
+}
+
+/// A route for packets from one network only, from one babeld to another one through us.
+fn source(_: &Options) -> Result<Value> {
+	let mut plan = Plan::new(&[Babeld, Agent, Babeld], vec![Cable::new(1, 2), Cable::new(2, 3)]);
+	plan.babeld = vec!["redistribute ip 2001:db8:99::/48 proto 4 src-prefix 2001:db8:3::/48"];
+	let mut routers = Routers::lay(plan)?;
+	routers.lab.ip("r1", "-6 route add unreachable 2001:db8:99::/48 proto static")?;
+	(1..=3).try_for_each(|number| routers.start_one(number))?;
+	let route = |routers: &Routers, number: usize| -> Result<Option<String>> {
+		let listed = routers.lab.exec(&name(number), "ip", &["-6", "route", "show", "table", "all"])?;
+		let listed = String::from_utf8_lossy(&listed).into_owned();
+		let mut found =
+			listed.lines().filter(|line| line.contains("2001:db8:99::/48") && !line.contains("unreachable"));
+		Ok(found.next().map(|line| line.trim().to_owned()))
+	};
+	for number in [2, 3] {
+		let wanted = format!("the route from one source in r{number}");
+		routers.until(&wanted, |routers| {
+			Ok(route(routers, number)?.is_some_and(|route| route.contains("from 2001:db8:3::/48 via fe80:")))
+		})?;
+	}
+	let seen = route(&routers, 2)?;
+	ensure!(routers.destinations(2)?.contains("2001:db8:1::1"), "an ordinary route beside it is missing");
+	say(&format!(
+		"source: our kernel has {:?}, and the babeld behind us has it, too",
+		seen.as_deref().unwrap_or_default()
+	));
+	routers.lab.stop("r1")?;
+	let begin = Instant::now();
+	routers.until("its end", |routers| Ok(route(routers, 2)?.is_none() && route(routers, 3)?.is_none()))?;
+	Ok(json!({"route": seen, "gone_s": seconds(begin.elapsed())}))
 }
 
 /// A neighbour that announces what is not its own. Our agent takes everything that it may; none of this may be among it.
