@@ -56,6 +56,11 @@ failover: build ## Time without traffic when a link falls silent, beside babeld 
 	@scripts/bootstrap --peers
 	@$(toolchain); cargo test --quiet --locked --workspace --bench failover -- $(FAILOVER_ARGS)
 
+.PHONY: interop
+interop: build ## Plain mode beside babeld and BIRD, live, and no loop while links are cut (root; INTEROP_ARGS="--only mac")
+	@scripts/bootstrap --peers
+	@$(toolchain); cargo test --quiet --locked --workspace --bench interop -- $(INTEROP_ARGS)
+
 .PHONY: check-benchmarks
 check-benchmarks: bootstrap ## Run every benchmark of the pallets once, as a test (builds FRAME a second time)
 	@$(toolchain); CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)/benchmarks" cargo test --locked --features runtime-benchmarks \

@@ -10,6 +10,8 @@ use anyhow::{bail, Context, Result};
 use serde::{Deserialize, Deserializer};
 use towpath_primitives::{Amount, ChannelId, NodeId, Price};
 
+use crate::plain::config::Plain;
+
 /// Base units in one TOW.
 pub const UNIT: Amount = 1_000_000_000_000;
 
@@ -28,6 +30,8 @@ pub struct Config {
 	/// Neighbours that find each other.
 	#[serde(default)]
 	pub discovery: Discovery,
+	/// Babel in the clear, with other routers.
+	pub plain: Option<Plain>,
 	/// The chain.
 	#[serde(default)]
 	pub chain: Chain,
@@ -253,7 +257,12 @@ impl Config {
 	/// Reads and checks a file.
 	pub fn read(path: &Path) -> Result<Self> {
 		let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-		Self::parse(&text).with_context(|| format!("{} is not a valid configuration", path.display()))
+		let config = Self::parse(&text);
+		let checked = config.and_then(|config| {
+			config.plain.as_ref().map_or(Ok(()), Plain::check_keys)?;
+			Ok(config)
+		});
+		checked.with_context(|| format!("{} is not a valid configuration", path.display()))
 	}
 
 	/// Checks a text.
@@ -278,6 +287,9 @@ impl Config {
 		if let Some(payer) = &config.payer {
 			price(payer.max_price).context("payer.max_price")?;
 			price(payer.max_path_price).context("payer.max_path_price")?;
+		}
+		if let Some(plain) = &config.plain {
+			plain.check()?;
 		}
 		let local = |address: &SocketAddr| address.ip().is_loopback();
 		let proxy = config.proxy.as_ref().map(|proxy| proxy.listen);

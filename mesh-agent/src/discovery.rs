@@ -137,7 +137,7 @@ impl Rules {
 }
 
 /// A pattern is a name, or the beginning of one with a star.
-fn matches(pattern: &str, name: &str) -> bool {
+pub fn matches(pattern: &str, name: &str) -> bool {
 	pattern.strip_suffix('*').map_or(pattern == name, |beginning| name.starts_with(beginning))
 }
 
@@ -186,7 +186,7 @@ fn usable(rules: &Rules) -> io::Result<BTreeMap<u32, String>> {
 }
 
 /// Whether it is a part of a bridge or a bond: what it receives is that one's.
-fn is_port(name: &str) -> bool {
+pub fn is_port(name: &str) -> bool {
 	let folder = Path::new("/sys/class/net").join(name);
 	folder.join("brport").exists() || folder.join("bonding_slave").exists()
 }

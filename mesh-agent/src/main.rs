@@ -15,6 +15,7 @@ mod keys;
 mod logging;
 mod metrics;
 mod operator;
+mod plain;
 mod policy;
 mod proxy;
 mod shell;

@@ -63,6 +63,17 @@ fn page(shared: &Shared, metrics: &Metrics) -> String {
 		unclaimed.get_or_create(&Channel { channel: *channel }).set(*amount as f64);
 	}
 	registry.register("unclaimed_base_units", "Owed here and not yet claimed, by channel", unclaimed);
+	if let Some(plain) = &shared.plain {
+		let numbers = plain.numbers();
+		count(&mut registry, "plain_neighbours", "Neighbours in plain mode", numbers.neighbours as i64);
+		count(&mut registry, "plain_routes", "Routes of plain mode in the kernel's table", numbers.routes as i64);
+		count(&mut registry, "plain_refused", "Routes that the kernel did not take", numbers.refused as i64);
+		let drops = Family::<Reason, Counter>::default();
+		for (reason, value) in numbers.drops {
+			drops.get_or_create(&Reason { reason }).inc_by(value);
+		}
+		registry.register("plain_dropped", "What plain neighbours sent and was not used, by reason", drops);
+	}
 	let mut text = String::new();
 	// Writing to a string cannot fail.
 	let _ = encode(&mut text, &registry);

@@ -34,6 +34,7 @@ use crate::{
 	flows::Flows,
 	keys::{self, Keys},
 	metrics::Metrics,
+	plain::{self, Plain},
 	policy::ExitPolicy,
 	proxy,
 	spool::Spool,
@@ -63,6 +64,8 @@ pub struct Shared {
 	pub flows: RefCell<Flows>,
 	/// Where neighbours are looked for.
 	pub interfaces: RefCell<Interfaces>,
+	/// Babel with other routers, if that is wanted.
+	pub plain: Option<Rc<Plain>>,
 	/// Something was put into the agent.
 	pub work: Notify,
 	/// What happens, for whoever listens.
@@ -72,11 +75,12 @@ pub struct Shared {
 
 impl Shared {
 	/// An agent whose time begins now.
-	pub fn new(agent: Agent) -> Self {
+	pub fn new(agent: Agent, plain: Option<Rc<Plain>>) -> Self {
 		Self {
 			agent: RefCell::new(agent),
 			flows: RefCell::default(),
 			interfaces: RefCell::default(),
+			plain,
 			work: Notify::new(),
 			news: News::default(),
 			start: Clock::now(),
@@ -126,8 +130,10 @@ pub async fn run(config: Config) -> Result<()> {
 	let genesis = genesis(&config).await?;
 	let udp = Udp::bind(config.listen)?;
 	let secrets = Secrets { genesis, node_seed: keys.node, noise: keys::random()? };
+	let speaking = config.plain.as_ref().map(|plain| plain::start(plain, own)).transpose()?;
+	let plain = speaking.as_ref().map(|speaking| speaking.plain.clone());
 	let (core, seed) = (core_config(&config, secrets)?, keys::random()?);
-	let shared = Rc::new(Shared::new(Agent::new(core, crypto, &records, seed, Instant::from_micros(0))));
+	let shared = Rc::new(Shared::new(Agent::new(core, crypto, &records, seed, Instant::from_micros(0)), plain));
 	let node = shared.agent.borrow().node();
 	let draws = config.router.is_some() && config.chain.draw_rewards;
 	let (chain, mut updates) = chain::start(config.chain.endpoint.clone(), genesis, signer, draws.then_some(node));
@@ -186,6 +192,7 @@ pub async fn run(config: Config) -> Result<()> {
 			shared.agent.borrow_mut().handle_timeout(shared.now());
 		}
 	}
+	drop(speaking);
 	shell.finish(&mut persisted).await
 }
 

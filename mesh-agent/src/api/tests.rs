@@ -57,7 +57,7 @@ async fn served() -> Served {
 	std::fs::write(folder.path().join("node.key"), "").unwrap();
 	let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
 	let text = format!("folder = {:?}\n[api]\nlisten = \"{free}\"\n[router]", folder.path());
-	let shared = Rc::new(Shared::new(core()));
+	let shared = Rc::new(Shared::new(core(), None));
 	let desk = Desk::new(shared.clone(), Config::parse(&text).unwrap(), Rc::new(Metrics::default()));
 	let api = server::start(desk).await.unwrap();
 	Served { shared, folder, port: free.port(), api }

@@ -31,6 +31,7 @@ pub fn status(desk: &Desk) -> Value {
 		"drops": drops(shared),
 		"delivered_bytes": core.delivered,
 		"chain": chain(desk),
+		"plain": shared.plain.as_ref().map(|plain| plain.status()),
 	});
 	status["trouble"] = trouble(desk).into();
 	status

@@ -6,6 +6,8 @@ use std::{
 	io::Write,
 	path::Path,
 	process::{Child, Command, Output, Stdio},
+	thread::sleep,
+	time::{Duration, Instant},
 };
 
 use anyhow::{bail, ensure, Context, Result};
@@ -16,6 +18,8 @@ use tempfile::TempDir;
 const PREFIX: &str = "towpath-";
 const TABLE: &str = "towpath";
 const LOG_LINES: usize = 25;
+/// Who is asked to end does within this.
+const STOPPING: Duration = Duration::from_secs(10);
 
 /// A laboratory.
 pub struct Lab {
@@ -203,6 +207,23 @@ impl Lab {
 		let (_, mut child) = self.children.remove(index.with_context(|| format!("{name} does not run"))?);
 		child.kill()?;
 		child.wait()?;
+		Ok(())
+	}
+
+	/// Asks it to end (SIGTERM), and waits until it has.
+	pub fn stop(&mut self, name: &str) -> Result<()> {
+		let index = self.children.iter().position(|(own, _)| own == name);
+		let (_, mut child) = self.children.remove(index.with_context(|| format!("{name} does not run"))?);
+		run(Command::new("kill").args(["-TERM", &child.id().to_string()]))?;
+		let end = Instant::now() + STOPPING;
+		while child.try_wait()?.is_none() {
+			if Instant::now() > end {
+				child.kill()?;
+				child.wait()?;
+				bail!("{name} did not end within {STOPPING:?}");
+			}
+			sleep(Duration::from_millis(20));
+		}
 		Ok(())
 	}
 
