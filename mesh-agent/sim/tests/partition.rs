@@ -254,12 +254,13 @@ fn an_honest_payer_on_an_island_is_never_convicted_and_gets_back_exactly_what_it
 		join(&mut net, household, b);
 		stream(&mut net, household, b, ms(2), secs(10) + ms(1777 * round));
 		// Its disk is slow at the moment, so a crash takes something away.
-		net.disk_latency = ms(20 + 100 * (round % 3));
+		net.disk_latency = ms(50 + 400 * (round % 3));
 		stream(&mut net, household, b, ms(2), secs(1));
 		let crashed = if round % 2 == 0 { b } else { a };
 		let mut carried = if crashed == b { net.agent(b).status().delivered } else { 0 };
 		net.kill(crashed);
 		net.run(secs(5));
+		net.disk_latency = ms(2);
 		net.start(crashed);
 		stream(&mut net, household, b, ms(2), secs(30));
 		net.kill(household);
@@ -270,12 +271,45 @@ fn an_honest_payer_on_an_island_is_never_convicted_and_gets_back_exactly_what_it
 		net.run(secs(30));
 		join(&mut net, household, b);
 		stream(&mut net, household, b, ms(2), secs(60));
+		let signed = owed(&mut net, household);
+		assert!(signed > deposit * 3 / 5, "round {round}: the deposit is what ends it, not {signed} of {deposit}");
 		carried += net.agent(b).status().delivered;
 		assert!(carried > 6_000_000, "{carried}");
 		assert!(cost(carried) <= newest(&net, b), "nothing is carried twice for the same money");
 		assert!(owed(&mut net, household) <= deposit);
 		close_and_finish(&mut net, &books, household);
 		assert!(!books.convicted());
+		assert_settled(&mut net, &books, &routers);
+	}
+}
+
+#[test]
+fn a_router_whose_payer_is_gone_for_good_is_paid_for_all_that_it_carried_before_it_crashed() {
+	for round in 0..6 {
+		let (mut net, household, routers) = line(30 + round, 2, wire(50, 5));
+		let [a, b] = routers[..] else { unreachable!() };
+		// Little credit, so that what is signed is soon used, and a disk that is far behind.
+		let books = Books::open(&mut net, cost(400 * MIB), cost(2 * MIB), 4, &routers);
+		net.spend(household, spending(RECEIPT_SEED));
+		join(&mut net, household, b);
+		net.disk_latency = ms(100 + 150 * round);
+		set_offline(&mut net, &[household, a, b], true);
+		stream(&mut net, household, b, ms(2), ms(1500 + 333 * round));
+		let carried = net.agent(b).status().delivered;
+		assert!(carried > 30_000, "{carried}");
+		[household, a, b].into_iter().for_each(|agent| net.kill(agent));
+		net.run(secs(W / 4));
+		[a, b].into_iter().for_each(|router| net.start(router));
+		net.run(secs(5));
+		set_offline(&mut net, &[a, b], false);
+		net.run(secs(30));
+		books.close(&mut net);
+		net.run(secs(W + 10));
+		books.finish(&mut net);
+		for router in [a, b] {
+			let node = net.node(router);
+			assert!(books.0.borrow().paid(&node) >= cost(carried), "round {round}, router {router}");
+		}
 		assert_settled(&mut net, &books, &routers);
 	}
 }
