@@ -36,6 +36,8 @@ build: bootstrap ## Build the node, the runtime and all tests
 test: build $(ledger_tool) ## Check formatting, run all tests and a live network of four validators
 	@$(toolchain); cargo fmt --all --check
 	@cd scripts/ledger && npm test --silent
+# The protocol core must not come to need a clock, sockets or anything else of std: that target has none.
+	@$(toolchain); cargo build --locked --package towpath-proto --target wasm32v1-none
 	@$(toolchain); cargo test --locked --workspace
 
 .PHONY: demo
@@ -46,6 +48,10 @@ demo: build ## Run a network here: real traffic for real money, ending with the 
 explorer: build $(explorer_tool) $(explorer_python) ## Make every call that explorers and wallets make of a live network, and list them (EXPLORER_ARGS="--output json")
 	@cd scripts/explorer && npm test --silent 1>&2
 	@node scripts/explorer/contract.mjs $(EXPLORER_ARGS)
+
+.PHONY: fuzz
+fuzz: bootstrap ## Run every parser, and one whole agent, under libFuzzer for an hour in all (FUZZ_ARGS="--minutes 2")
+	@scripts/fuzz $(FUZZ_ARGS)
 
 .PHONY: paid-goodput
 paid-goodput: build ## Compare paid circuits with free ones in virtual time, in every promised scenario, and print the table

@@ -7,6 +7,6 @@ pub mod goodput;
 mod net;
 mod wire;
 
-pub use chain::{Chain, ChannelSpec};
+pub use chain::{Chain, ChannelSpec, Settlement};
 pub use net::{Net, NodeSpec};
 pub use wire::WireSpec;

@@ -61,11 +61,16 @@ struct Slot {
 	agent: Option<Agent>,
 	/// What is on disk, and which life of the agent this is.
 	disk: Vec<Record>,
+	/// How many of those a power cut does not take away.
+	durable: usize,
 	life: u32,
 	dials: Vec<usize>,
 	spending: Option<Spending>,
 	wakeup: Option<Instant>,
 	watched: BTreeSet<ChannelId>,
+	/// Whether the chain is out of its reach, and the newest claims that wait for it.
+	offline: bool,
+	outbox: BTreeMap<ChannelId, SignedReceipt>,
 }
 
 /// The network.
@@ -135,11 +140,14 @@ impl Net {
 			config,
 			agent: None,
 			disk: Vec::new(),
+			durable: 0,
 			life: 0,
 			dials: Vec::new(),
 			spending: None,
 			wakeup: None,
 			watched: BTreeSet::new(),
+			offline: false,
+			outbox: BTreeMap::new(),
 		});
 		self.start(index);
 		if let Some(price) = spec.price {
@@ -197,7 +205,23 @@ impl Net {
 
 	/// Ends an agent at once; what is not on disk is lost.
 	pub fn kill(&mut self, index: usize) {
-		self.slots[index].agent = None;
+		let slot = &mut self.slots[index];
+		slot.agent = None;
+		slot.disk.truncate(slot.durable);
+		slot.outbox.clear();
+	}
+
+	/// Takes the chain out of an agent's reach, or gives it back. What it wants to claim meanwhile waits.
+	pub fn set_offline(&mut self, index: usize, offline: bool) {
+		let now = self.now;
+		let slot = &mut self.slots[index];
+		slot.offline = offline;
+		if offline {
+			return;
+		}
+		let (watched, outbox) = (slot.watched.clone(), std::mem::take(&mut slot.outbox));
+		outbox.into_values().for_each(|signed| self.at(now + self.chain.latency, What::Claim(signed)));
+		watched.into_iter().for_each(|channel| self.tell(index, channel));
 	}
 
 	/// Connects two agents; the first one dials.
@@ -346,6 +370,7 @@ impl Net {
 			What::Persisted { agent: index, life, ticket } => {
 				let slot = &mut self.slots[index];
 				if let Some(agent) = slot.agent.as_mut().filter(|_| slot.life == life) {
+					slot.durable += 1;
 					agent.persisted(ticket, now);
 					self.drain(index);
 				}
@@ -375,7 +400,8 @@ impl Net {
 		self.chain.head += 1;
 		let head = Head { number: self.chain.head };
 		for index in 0..self.slots.len() {
-			if let Some(agent) = &mut self.slots[index].agent {
+			let slot = &mut self.slots[index];
+			if let Some(agent) = slot.agent.as_mut().filter(|_| !slot.offline) {
 				agent.handle_head(head, now);
 				self.drain(index);
 			}
@@ -393,7 +419,8 @@ impl Net {
 
 	fn tell(&mut self, index: usize, channel: ChannelId) {
 		let (now, view) = (self.now, self.chain.channels.get(&channel).cloned());
-		if let Some(agent) = &mut self.slots[index].agent {
+		let slot = &mut self.slots[index];
+		if let Some(agent) = slot.agent.as_mut().filter(|_| !slot.offline) {
 			agent.handle_channel(channel, view, now);
 			self.drain(index);
 		}
@@ -439,7 +466,12 @@ impl Net {
 			}
 			Event::Claim(signed) => {
 				self.log.push((index, now, Event::Claim(signed)));
-				self.at(now + self.chain.latency, What::Claim(signed));
+				let slot = &mut self.slots[index];
+				if slot.offline {
+					slot.outbox.insert(signed.receipt.channel, signed);
+				} else {
+					self.at(now + self.chain.latency, What::Claim(signed));
+				}
 			}
 			Event::WatchChannel(channel) => {
 				self.slots[index].watched.insert(channel);
