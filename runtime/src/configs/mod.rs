@@ -77,7 +77,8 @@ parameter_types! {
 }
 
 /// What may be called: safe mode and pauses take away what [`filters`] does not protect.
-type CallFilter = InsideBoth<filters::NoPrivateBurning, InsideBoth<SafeMode, TxPause>>;
+type CallFilter =
+	InsideBoth<InsideBoth<filters::NoPrivateBurning, filters::KeysByElection>, InsideBoth<SafeMode, TxPause>>;
 
 #[derive_impl(frame_system::config_preludes::SolochainDefaultConfig)]
 impl frame_system::Config for Runtime {

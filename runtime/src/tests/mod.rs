@@ -4,6 +4,7 @@
 
 mod governance;
 mod pauses;
+mod story;
 
 use codec::Encode;
 use frame_support::{
