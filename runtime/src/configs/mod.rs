@@ -166,6 +166,7 @@ impl pallet_transaction_payment::Config for Runtime {
 
 impl pallet_node_identity::Config for Runtime {
 	type AdmissionOrigin = origins::AdmissionOrigin;
+	type Dependents = (Rewards, ValidatorElection, BandwidthAttestations);
 	type Fungible = Balances;
 	type LeaveDelay = periods::LeaveBlocks;
 	type MaxRouters = ConstU32<65_536>;

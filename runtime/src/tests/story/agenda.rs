@@ -14,8 +14,10 @@ use crate::{
 	*,
 };
 
-/// Calls in one referendum.
-const BATCH: usize = 12;
+/// Calls in one referendum, at most.
+const BATCH: usize = 40;
+/// Root decides seldom and about much.
+const BATCH_OF_ROOT: usize = 24;
 /// Where root makes money, which nobody else has a part in.
 pub const MINT_TARGET: [u8; 32] = [0xee; 32];
 
@@ -36,7 +38,8 @@ impl Story {
 		let origin = origin.filter(|_| !self.dice.one_in(8));
 		let track = RULES.iter().find(|rule| rule.origin == origin).unwrap().id;
 		let waiting = self.agenda.waiting.entry(track).or_default();
-		if waiting.len() < BATCH {
+		let alike = waiting.iter().filter(|(waiting, _)| waiting == name).count();
+		if waiting.len() < BATCH && alike < 2 {
 			waiting.push((name.clone(), call));
 		}
 		true
@@ -49,6 +52,10 @@ impl Story {
 		});
 		for rule in RULES {
 			if self.agenda.open.contains_key(&rule.id) || !self.dice.one_in(3) {
+				continue;
+			}
+			let enough = if rule.origin.is_none() { BATCH_OF_ROOT } else { 1 };
+			if self.agenda.waiting.get(&rule.id).is_none_or(|batch| batch.len() < enough) {
 				continue;
 			}
 			let Some(batch) = self.agenda.waiting.remove(&rule.id) else { continue };
@@ -96,17 +103,16 @@ impl Story {
 		let mut outcomes = Vec::new();
 		for event in events {
 			match event {
-				RuntimeEvent::Utility(pallet_utility::Event::ItemCompleted) => outcomes.push(true),
+				RuntimeEvent::Utility(pallet_utility::Event::ItemCompleted) => outcomes.push(Ok(())),
 				RuntimeEvent::Utility(pallet_utility::Event::ItemFailed { error }) => {
-					self.last_error = Some(*error);
-					outcomes.push(false);
+					outcomes.push(Err(*error));
 				}
 				RuntimeEvent::Scheduler(pallet_scheduler::Event::Dispatched { id, .. }) => {
 					let done = std::mem::take(&mut outcomes);
 					let Some(names) = id.and_then(|id| self.agenda.enacting.remove(&id)) else { continue };
 					self.referenda_enacted += 1;
-					for (name, succeeded) in names.into_iter().zip(done) {
-						self.tally(&name, succeeded);
+					for (name, outcome) in names.into_iter().zip(done) {
+						self.tally(&name, outcome);
 					}
 				}
 				RuntimeEvent::Scheduler(_) => outcomes.clear(),
@@ -200,26 +206,21 @@ impl Story {
 	}
 
 	fn schedule(&mut self, call: &str) -> Option<pallet_scheduler::Call<Runtime>> {
-		use pallet_scheduler::{Agenda, Call, Lookup};
+		use pallet_scheduler::{Agenda, Call};
 		let remark = RuntimeCall::System(frame_system::Call::remark_with_event { remark: vec![8] });
 		let (call_box, maybe_periodic, priority) = (Box::new(remark), Some((3, 3)), 100);
 		let id = [self.dice.below(4) as u8; 32];
-		// A long way off: this is enacted some day.
-		let (when, after) = (System::block_number() + 120 + self.dice.below(200) as u32, 60 + self.dice.below(200) as u32);
-		let ours = |task: &pallet_scheduler::ScheduledOf<Runtime>| {
-			// Not the referenda's own, or nothing would ever pass.
-			task.encode().windows(2).any(|bytes| bytes == [8, 8]) || task.encode().contains(&100)
-		};
+		// After the story's end.
+		let (when, after) = (System::block_number() + 900 + self.dice.below(200) as u32, 900 + self.dice.below(200) as u32);
+		// Not the referenda's own, or nothing would ever pass.
 		let tasks: Vec<_> = Agenda::<Runtime>::iter()
-			.filter(|(when, _)| *when > System::block_number() + 70)
+			.filter(|(when, _)| *when > System::block_number() + 500)
 			.flat_map(|(when, tasks)| {
 				let indexed: Vec<_> = tasks.into_iter().enumerate().collect();
-				indexed.into_iter().filter_map(move |(index, task)| Some((when, index as u32, task?)))
+				indexed.into_iter().filter_map(move |(index, task)| task.map(|_| (when, index as u32)))
 			})
-			.filter(|(.., task)| ours(task))
 			.collect();
-		let _ = Lookup::<Runtime>::iter();
-		let task = self.dice.pick(&tasks).map(|(when, index, _)| (when, index));
+		let task = self.dice.pick(&tasks);
 		Some(match call {
 			"schedule" => Call::schedule { when, maybe_periodic: None, priority, call: call_box },
 			"schedule_after" => Call::schedule_after { after, maybe_periodic, priority, call: call_box },
@@ -243,7 +244,7 @@ impl Story {
 		let call = match call {
 			"invite" => Call::invite { node: fresh },
 			"set_admission" => {
-				let open = [Admission::Open, Admission::Open, Admission::Vouched(1), Admission::Invitation];
+				let open = [Admission::Open, Admission::Open, Admission::Open, Admission::Vouched(1), Admission::Invitation];
 				Call::set_admission { policy: self.dice.pick(&open)? }
 			}
 			"set_bonds" => {
@@ -364,7 +365,7 @@ impl Story {
 			.collect();
 		let poll = self.dice.pick(&ongoing);
 		let anybody = Some(Origin::Emergency);
-		let pausable = [("Balances", "transfer_keep_alive"), ("Proxy", "proxy"), ("Rewards", "payout")];
+		let pausable = [("Balances", "upgrade_accounts"), ("System", "remark_with_event"), ("Rewards", "payout")];
 		let full_name = super::super::pauses::name(self.dice.pick(&pausable)?);
 		Some(match (pallet, call) {
 			("Referenda", "cancel") => (anybody, pallet_referenda::Call::cancel { index: poll? }.into()),

@@ -36,7 +36,7 @@ pub const NEW_CODE: &[u8] = b"the next runtime of the story";
 const MOST_TRANSACTIONS: usize = 16;
 
 /// What cannot succeed in a block of this chain, and why.
-const NEVER: [(&str, &str, &str); 12] = [
+const NEVER: [(&str, &str, &str); 9] = [
 	("System", "do_task", "no pallet has tasks"),
 	("Timestamp", "set", "an inherent, and made as one in every block"),
 	("Balances", "burn", "only rewards and slashing burn"),
@@ -45,11 +45,32 @@ const NEVER: [(&str, &str, &str); 12] = [
 	("SafeMode", "force_slash_deposit", "so nobody has a deposit there"),
 	("SafeMode", "release_deposit", "so nobody has a deposit there"),
 	("SafeMode", "force_release_deposit", "so nobody has a deposit there"),
-	("Referenda", "one_fewer_deciding", "tidies up what cannot come about"),
 	("Session", "purge_keys", "validator-election removes keys, once they are not needed"),
-	("Bounties", "reclaim_bounty_funds", "gives back what was left by bounties of older releases"),
-	("System", "set_code", "see the upgrade's own test"),
 ];
+
+/// What needs more than a few hundred blocks, or luck, to succeed.
+const SELDOM: [(&str, &str, &str); 2] = [
+	("ValidatorElection", "resume", "an era of these periods is too short for anybody's absence to tell"),
+	("Treasury", "remove_approval", "an approval is paid before a referendum could take it back"),
+];
+
+/// How often a call was tried and succeeded, and why it failed the last time.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tries {
+	tried: u32,
+	succeeded: u32,
+	error: Option<DispatchError>,
+}
+
+impl Tries {
+	fn add(&mut self, outcome: Result<(), DispatchError>) {
+		self.tried += 1;
+		match outcome {
+			Ok(()) => self.succeeded += 1,
+			Err(error) => self.error = Some(error),
+		}
+	}
+}
 
 pub struct Story {
 	dice: Dice,
@@ -65,12 +86,10 @@ pub struct Story {
 	agenda: agenda::Agenda,
 	books: Books,
 	pures: BTreeMap<AccountId, Pure>,
-	/// Per call: how often it was tried, and how often it succeeded.
-	calls: BTreeMap<CallName, (u32, u32)>,
+	calls: BTreeMap<CallName, Tries>,
 	/// Preimages that root has asked for.
 	requested: Vec<Hash>,
 	nesting: u32,
-	last_error: Option<DispatchError>,
 	referenda_enacted: u32,
 }
 
@@ -118,13 +137,14 @@ impl Story {
 		let mut accounts = people.accounts();
 		accounts.push(Treasury::account_id());
 		accounts.push(AccountId::from([0x77; 32]));
-		let wild = Wild::new(accounts, people::nodes());
+		let wild = Wild::new(accounts, people.nodes());
+		let receipt_keys = people.receipt_keys();
 		Story {
 			dice: Dice(seed),
-			calls: wild.names().map(|name| (name.clone(), (0, 0))).collect(),
+			calls: wild.names().map(|name| (name.clone(), Tries::default())).collect(),
 			people,
 			wild,
-			receipt_keys: people::receipt_keys(),
+			receipt_keys,
 			genesis: System::block_hash(0).0,
 			slot: 1_000,
 			author: 0,
@@ -134,15 +154,12 @@ impl Story {
 			pures: BTreeMap::new(),
 			requested: Vec::new(),
 			nesting: 0,
-			last_error: None,
 			referenda_enacted: 0,
 		}
 	}
 
-	fn tally(&mut self, name: &CallName, succeeded: bool) {
-		let (tried, did) = self.calls.get_mut(name).unwrap();
-		*tried += 1;
-		*did += u32::from(succeeded);
+	fn tally(&mut self, name: &CallName, outcome: Result<(), DispatchError>) {
+		self.calls.get_mut(name).unwrap().add(outcome);
 	}
 
 	/// What somebody could mean by this call, and who sends it.
@@ -179,6 +196,13 @@ impl Story {
 		let header = Executive::finalize_block();
 		let events: Vec<_> = System::read_events_no_consensus().map(|record| record.event).collect();
 		self.note_enacted(&events);
+		let killed = ("Proxy".to_string(), "kill_pure".to_string());
+		for event in &events {
+			// No key signs for the account that ends itself by this.
+			if matches!(event, RuntimeEvent::Proxy(pallet_proxy::Event::PureKilled { .. })) {
+				self.tally(&killed, Ok(()));
+			}
+		}
 		self.books.note(&events, &mut self.pures);
 		for pure in self.pures.keys() {
 			if !self.wild.accounts.contains(pure) {
@@ -216,14 +240,14 @@ impl Story {
 	}
 
 	fn somebody_acts(&mut self) {
-		let names: Vec<_> = self.wild.names().cloned().collect();
-		let ours = ["NodeIdentity", "Rewards", "BandwidthAttestations", "ValidatorElection"];
-		let mut name = self.dice.pick(&names).unwrap();
 		// Half of what happens is what this chain is for.
-		if self.dice.one_in(2) {
-			let of_ours: Vec<_> = names.into_iter().filter(|(pallet, _)| ours.contains(&pallet.as_str())).collect();
-			name = self.dice.pick(&of_ours).unwrap();
-		}
+		let often: &[&str] = match self.dice.below(8) {
+			0..=3 => &["NodeIdentity", "Rewards", "BandwidthAttestations", "ValidatorElection"],
+			4 => &["Bounties", "ChildBounties", "Proxy"],
+			_ => &[],
+		};
+		let names: Vec<_> = self.wild.names().filter(|(pallet, _)| often.is_empty() || often.contains(&&**pallet)).collect();
+		let name = self.dice.pick(&names).unwrap().clone();
 		let anyone = self.dice.below(people::PEOPLE);
 		if self.dice.one_in(10) {
 			let call = self.wild.call(&mut self.dice, &name);
@@ -262,13 +286,12 @@ impl Story {
 			applied => TransactionOutcome::Commit(applied),
 		});
 		self.judge(&name, &result);
-		self.tally(&name, matches!(result, Ok(Ok(()))));
+		self.tally(&name, result.unwrap_or(Err(DispatchError::Other("invalid"))));
 	}
 
 	/// What may never happen to a call, whatever was sent.
 	fn judge(&mut self, (pallet, call): &CallName, result: &ApplyExtrinsicResult) {
 		let Ok(Err(error)) = result else { return };
-		self.last_error = Some(*error);
 		let promised = match pallet.as_str() {
 			"BandwidthAttestations" => call != "set_rule",
 			"Rewards" => matches!(call.as_str(), "payout" | "close" | "finish" | "top_up"),
@@ -301,7 +324,7 @@ impl Story {
 }
 
 /// A history with this seed: how often each call was tried, and succeeded.
-fn history(seed: u64, blocks: u32) -> BTreeMap<CallName, (u32, u32)> {
+fn history(seed: u64, blocks: u32) -> BTreeMap<CallName, Tries> {
 	let mut ext = chain();
 	let mut guard = Seed(seed, 0);
 	let (mut story, mut parent) = ext.execute_with(|| (Story::begin(seed), System::block_hash(0)));
@@ -330,19 +353,23 @@ fn seeds() -> std::ops::Range<u64> {
 #[test]
 fn no_history_of_the_chain_breaks_it_and_every_call_is_part_of_one() {
 	let blocks = std::env::var("TOWPATH_BLOCKS").map_or(300, |text| text.parse().unwrap());
-	let mut calls = BTreeMap::<CallName, (u32, u32)>::new();
+	let mut calls = BTreeMap::<CallName, Tries>::new();
 	for seed in seeds() {
-		for (name, (tried, succeeded)) in history(seed, blocks) {
-			let sums = calls.entry(name).or_default();
-			*sums = (sums.0 + tried, sums.1 + succeeded);
+		for (name, tries) in history(seed, blocks) {
+			let sum = calls.entry(name).or_default();
+			sum.tried += tries.tried;
+			sum.succeeded += tries.succeeded;
+			sum.error = tries.error.or(sum.error);
 		}
 	}
-	let untried: Vec<_> = calls.iter().filter(|(_, (tried, _))| *tried == 0).map(|(name, _)| name).collect();
+	let listed = |list: &[(&str, &str, &str)], name: &CallName| {
+		list.iter().any(|(pallet, call, _)| (*pallet, *call) == (&*name.0, &*name.1))
+	};
+	let untried: Vec<_> = calls.iter().filter(|(_, tries)| tries.tried == 0).map(|(name, _)| name).collect();
 	assert!(untried.is_empty(), "never tried: {untried:?}");
-	let is_never = |name: &CallName| NEVER.iter().any(|(pallet, call, _)| (*pallet, *call) == (&*name.0, &*name.1));
-	let unsuccessful: Vec<_> =
-		calls.iter().filter(|(name, (_, did))| *did == 0 && !is_never(name)).map(|(name, (tried, _))| (name, tried)).collect();
-	assert!(unsuccessful.is_empty(), "never successful: {unsuccessful:?}");
-	let surprising: Vec<_> = calls.iter().filter(|(name, (_, did))| *did > 0 && is_never(name)).collect();
-	assert!(surprising.is_empty(), "thought to be impossible: {surprising:?}");
+	let impossible: Vec<_> = calls.iter().filter(|(name, tries)| tries.succeeded > 0 && listed(&NEVER, name)).collect();
+	assert!(impossible.is_empty(), "thought to be impossible: {impossible:?}");
+	let may_fail = |name: &CallName| listed(&NEVER, name) || listed(&SELDOM, name);
+	let failed: Vec<_> = calls.iter().filter(|(name, tries)| tries.succeeded == 0 && !may_fail(name)).collect();
+	assert!(failed.is_empty(), "never successful: {failed:#?}");
 }

@@ -43,11 +43,13 @@ impl Story {
 		use pallet_node_identity::Call;
 		let fresh = self.dice.below(people::NODES);
 		let (own, operator) = self.router().unwrap_or((fresh, 0));
-		let anyone = self.dice.below(people::PEOPLE);
+		let mut anyone = self.dice.below(people::PEOPLE);
 		let (node, voucher) = (self.wild.nodes[own], self.wild.nodes[own]);
 		let (who, call) = match call {
 			"register" => {
-				let proof = people::possession(fresh, &self.genesis, &self.people.account(anyone));
+				// Mostly by those who can pay.
+				anyone = if self.dice.one_in(3) { anyone } else { 4 + self.dice.below(2) };
+				let proof = self.people.possession(fresh, &self.genesis, &self.people.account(anyone));
 				let profile = self.profile(fresh);
 				(anyone, Call::register { node: self.wild.nodes[fresh], proof, profile })
 			}
@@ -121,7 +123,7 @@ impl Story {
 			_ => claimed.saturating_add(self.dice.money() % (20 * UNIT)),
 		};
 		let receipt = Receipt { channel: id, node, owed, bytes: self.dice.next() >> 20 };
-		let mut signed = people::sign_receipt(receipt, &self.genesis, &channel.receipt_key)?;
+		let mut signed = self.people.sign_receipt(receipt, &self.genesis, &channel.receipt_key)?;
 		if self.dice.one_in(30) {
 			signed.receipt.owed = signed.receipt.owed.wrapping_add(1);
 		}
@@ -153,13 +155,18 @@ impl Story {
 		let anyone = self.dice.below(people::PEOPLE);
 		let (who, call) = match call {
 			"declare" => {
-				let (node, operator) = self.router()?;
+				let routers: Vec<_> = Routers::<Runtime>::iter()
+					.filter(|(_, router)| !Candidates::<Runtime>::contains_key(&router.operator))
+					.map(|(node, router)| (node, router.operator))
+					.collect();
+				let (node, operator) = self.dice.pick(&routers)?;
+				let operator = self.people.index(&operator)?;
 				let bond = (1_000 + 500 * self.dice.below(30) as u128) * UNIT;
-				(operator, Call::declare { node: self.wild.nodes[node], bond })
+				(operator, Call::declare { node, bond })
 			}
 			"raise_bond" => (candidate?, Call::raise_bond { by: self.dice.money() }),
 			// Not so often that nobody is left.
-			"leave" if self.dice.one_in(3) => (candidate?, Call::leave {}),
+			"leave" if self.dice.one_in(6) => (candidate?, Call::leave {}),
 			"withdraw" => {
 				let unbonding: Vec<_> = pallet_validator_election::Unbonding::<Runtime>::iter_keys().collect();
 				(self.people.index(&self.dice.pick(&unbonding)?)?, Call::withdraw {})
@@ -170,6 +177,7 @@ impl Story {
 				(self.people.index(&self.dice.pick(&idle)?)?, Call::resume {})
 			}
 			"set_keys" => {
+				let anyone = if self.dice.one_in(2) { anyone } else { 4 + self.dice.below(2) };
 				let (keys, proof) = self.people.session_keys(&mut self.dice, anyone);
 				return Some((anyone, RuntimeCall::Session(pallet_session::Call::set_keys { keys, proof })));
 			}

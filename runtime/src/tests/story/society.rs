@@ -56,8 +56,8 @@ impl Story {
 			return (0, RuntimeCall::System(frame_system::Call::remark { remark: vec![] }));
 		}
 		self.nesting += 1;
-		let names: Vec<_> = self.wild.names().cloned().collect();
-		let name = self.dice.pick(&names).unwrap();
+		let names: Vec<_> = self.wild.names().collect();
+		let name = self.dice.pick(&names).unwrap().clone();
 		let made = self.plausible(&name);
 		self.nesting -= 1;
 		let leaf = || (0, RuntimeCall::System(frame_system::Call::remark { remark: vec![1] }));
@@ -100,7 +100,8 @@ impl Story {
 		let spends: Vec<_> = pallet_treasury::Spends::<Runtime>::iter_keys().collect();
 		let index = self.dice.pick(&spends)?;
 		let call = match call {
-			"payout" => Call::payout { index },
+			// Not at once: it may be taken back.
+			"payout" if self.dice.one_in(3) => Call::payout { index },
 			"check_status" => Call::check_status { index },
 			_ => return None,
 		};
