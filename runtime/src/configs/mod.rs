@@ -27,7 +27,9 @@ use sp_version::RuntimeVersion;
 
 use crate::{
 	governance::{bounds, filters, origins},
-	periods, AccountId, Babe, Balance, Balances, BandwidthAttestations, Block, BlockNumber, Bounties, Hash, Historical,
+	periods,
+	reserves::Reserves,
+	AccountId, Babe, Balance, Balances, BandwidthAttestations, Block, BlockNumber, Bounties, Hash, Historical,
 	NodeIdentity, Nonce, Offences, PalletInfo, Rewards, Runtime, RuntimeCall, RuntimeEvent, RuntimeFreezeReason,
 	RuntimeHoldReason, RuntimeOrigin, RuntimeTask, SafeMode, Session, SessionKeys, System, Treasury, TxPause,
 	UncheckedExtrinsic, ValidatorElection, SS58_PREFIX, UNIT, VERSION,
@@ -286,7 +288,7 @@ impl pallet_treasury::Config for Runtime {
 	type BlockNumberProvider = System;
 	type Burn = TreasuryBurn;
 	type BurnDestination = ();
-	type Currency = Balances;
+	type Currency = Reserves;
 	type MaxApprovals = ConstU32<64>;
 	type PalletId = TreasuryPalletId;
 	type Paymaster = PayFromAccount<Balances, TreasuryAccount>;

@@ -1,6 +1,6 @@
 //! Within what governance may change the rules that money depends on.
 
-use frame_support::{traits::Get, weights::Weight};
+use frame_support::weights::Weight;
 use pallet_bandwidth_attestations::WeightInfo;
 use pallet_rewards::{settlement::Terms, Policy};
 use sp_runtime::Perbill;

@@ -4,6 +4,7 @@
 
 mod governance;
 mod pauses;
+mod promises;
 mod story;
 
 use codec::Encode;

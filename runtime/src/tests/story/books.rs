@@ -99,8 +99,9 @@ impl Books {
 	fn supply(&self) {
 		let expected = (self.genesis + self.minted - self.burned) as i128 + self.by_root + self.forced;
 		assert_eq!(Balances::total_issuance() as i128, expected, "issuance = genesis + minted − burned, by the events");
-		let accounts: Balance =
-			frame_system::Account::<Runtime>::iter_values().map(|account| account.data.free + account.data.reserved).sum();
+		let accounts: Balance = frame_system::Account::<Runtime>::iter_values()
+			.map(|account| account.data.free + account.data.reserved)
+			.sum();
 		assert_eq!(accounts as i128, expected - self.forced, "accounts add up to the issuance");
 		assert_eq!(pallet_rewards::Minted::<Runtime>::get(), self.minted);
 		assert_eq!(pallet_rewards::Burned::<Runtime>::get(), self.burned);
@@ -207,7 +208,10 @@ impl Books {
 			// The bond itself is private.
 			let fields = <(AccountId, Balance, Balance, Balance, Balance)>::decode(&mut &bounty.encode()[..]).unwrap();
 			let status = bounty.get_status();
-			if matches!(status, BountyStatus::Proposed | BountyStatus::Approved | BountyStatus::ApprovedWithCurator { .. }) {
+			if matches!(
+				status,
+				BountyStatus::Proposed | BountyStatus::Approved | BountyStatus::ApprovedWithCurator { .. }
+			) {
 				add(bounty.proposer.clone(), fields.4);
 			}
 			if let BountyStatus::Active { curator, .. } | BountyStatus::PendingPayout { curator, .. } = status {

@@ -108,11 +108,7 @@ impl Drop for Seed {
 struct Reader;
 
 impl sp_core::traits::ReadRuntimeVersion for Reader {
-	fn read_runtime_version(
-		&self,
-		code: &[u8],
-		_: &mut dyn sp_core::traits::Externalities,
-	) -> Result<Vec<u8>, String> {
+	fn read_runtime_version(&self, code: &[u8], _: &mut dyn sp_core::traits::Externalities) -> Result<Vec<u8>, String> {
 		use codec::Encode;
 		if code != NEW_CODE {
 			return Err("not a runtime".into());
@@ -246,7 +242,8 @@ impl Story {
 			4 => &["Bounties", "ChildBounties", "Proxy"],
 			_ => &[],
 		};
-		let names: Vec<_> = self.wild.names().filter(|(pallet, _)| often.is_empty() || often.contains(&&**pallet)).collect();
+		let names: Vec<_> =
+			self.wild.names().filter(|(pallet, _)| often.is_empty() || often.contains(&&**pallet)).collect();
 		let name = self.dice.pick(&names).unwrap().clone();
 		let anyone = self.dice.below(people::PEOPLE);
 		if self.dice.one_in(10) {
@@ -308,8 +305,9 @@ impl Story {
 			"ValidatorElection" => call == "withdraw",
 			_ => false,
 		};
-		let of_money = matches!(error, DispatchError::Token(_) | DispatchError::Arithmetic(_) | DispatchError::Other(_))
-			|| matches!(error, DispatchError::Module(module) if module.index == 4);
+		let of_money =
+			matches!(error, DispatchError::Token(_) | DispatchError::Arithmetic(_) | DispatchError::Other(_))
+				|| matches!(error, DispatchError::Module(module) if module.index == 4);
 		assert!(!owed || !of_money, "{pallet}.{call}: {error:?}");
 	}
 

@@ -134,7 +134,8 @@ impl Story {
 		use pallet_bandwidth_attestations::Call;
 		let anyone = self.dice.below(people::PEOPLE);
 		let receipt = self.receipt()?;
-		let operator = Routers::<Runtime>::get(receipt.receipt.node).and_then(|router| self.people.index(&router.operator));
+		let operator =
+			Routers::<Runtime>::get(receipt.receipt.node).and_then(|router| self.people.index(&router.operator));
 		let who = operator.filter(|_| !self.dice.one_in(3)).unwrap_or(anyone);
 		let call = match call {
 			"claim" => Call::claim { receipt },

@@ -18,8 +18,7 @@ pub const RECEIPT_KEYS: usize = 6;
 /// Sets of session keys that a person may come to use.
 const GENERATIONS: usize = 4;
 
-const NAMES: [&str; PEOPLE] =
-	["Alice", "Bob", "Charlie", "Dave", "Eve", "Ferdie", "Grace", "Heidi", "Ivan", "Judy"];
+const NAMES: [&str; PEOPLE] = ["Alice", "Bob", "Charlie", "Dave", "Eve", "Ferdie", "Grace", "Heidi", "Ivan", "Judy"];
 
 /// All secrets, made once: from a phrase that takes long.
 pub struct People {

@@ -208,7 +208,9 @@ impl Story {
 		// Somebody's vote, of whatever age.
 		let votes: Vec<_> = VotingFor::<Runtime>::iter()
 			.filter_map(|(who, class, voting)| match voting {
-				Voting::Casting(casting) => Some(casting.votes.into_iter().map(move |vote| (who.clone(), class, vote.0))),
+				Voting::Casting(casting) => {
+					Some(casting.votes.into_iter().map(move |vote| (who.clone(), class, vote.0)))
+				}
 				Voting::Delegating(_) => None,
 			})
 			.flatten()
@@ -374,7 +376,8 @@ impl Story {
 			"poke_deposit" => (self.people.index(&entry?.0)?, Call::poke_deposit {}),
 			"remove_proxy" => {
 				let (real, definition) = entry?;
-				let (delegate, proxy_type, delay) = (definition.delegate.into(), definition.proxy_type, definition.delay);
+				let (delegate, proxy_type, delay) =
+					(definition.delegate.into(), definition.proxy_type, definition.delay);
 				(self.people.index(&real)?, Call::remove_proxy { delegate, proxy_type, delay })
 			}
 			"proxy" => {
