@@ -1,9 +1,9 @@
 //! Counters, standing, and why an item of a batch is skipped.
 
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
+use frame_support::traits::Get;
 use scale_info::TypeInfo;
 use serde::{Deserialize, Serialize};
-use frame_support::traits::Get;
 use towpath_primitives::{Amount, NodeId};
 
 /// What a router claimed.

@@ -13,8 +13,8 @@ use sp_runtime::{
 use towpath_primitives::{NodeId, Profile, ProfileError, RouterStatus, Signature};
 
 use crate::{
-	check_signature, genesis_hash, Bonds, Config, Dependents, Error, Event, HoldReason, Names, Pallet, Router, RouterCount,
-	RouterOf, Routers,
+	check_signature, genesis_hash, Bonds, Config, Dependents, Error, Event, HoldReason, Names, Pallet, Router,
+	RouterCount, RouterOf, Routers,
 };
 
 impl<T: Config> Pallet<T> {

@@ -11,8 +11,8 @@ use pallet_rewards::EraRewards;
 use towpath_primitives::{Amount, NodeId, RouterStatus};
 
 use crate::{
-	ActiveSet, Candidate, CandidateCount, Candidates, Config, CurrentRule, ElectedSet, Error, Event, HoldReason, Pallet,
-	Unbonding,
+	ActiveSet, Candidate, CandidateCount, Candidates, Config, CurrentRule, ElectedSet, Error, Event, HoldReason,
+	Pallet, Unbonding,
 };
 
 impl<T: Config> Pallet<T> {

@@ -17,7 +17,7 @@ use crate::{
 /// Calls in one referendum, at most.
 const BATCH: usize = 40;
 /// Root decides seldom and about much.
-const BATCH_OF_ROOT: usize = 24;
+const BATCH_OF_ROOT: usize = 12;
 /// Where root makes money, which nobody else has a part in.
 pub const MINT_TARGET: [u8; 32] = [0xee; 32];
 
@@ -113,11 +113,11 @@ impl Story {
 					let done = std::mem::take(&mut outcomes);
 					let Some(names) = id.and_then(|id| self.agenda.enacting.remove(&id)) else { continue };
 					self.referenda_enacted += 1;
+					assert_eq!(names.len(), done.len(), "each call of a batch ended one way or the other: {names:?}");
 					for (name, outcome) in names.into_iter().zip(done) {
 						self.tally(&name, outcome);
 					}
 				}
-				RuntimeEvent::Scheduler(_) => outcomes.clear(),
 				_ => {}
 			}
 		}
@@ -207,7 +207,8 @@ impl Story {
 			}
 			("Utility", "with_weight") => {
 				let weight = frame_support::weights::Weight::from_parts(1_000_000, 0);
-				pallet_utility::Call::with_weight { call: Box::new(remark), weight }.into()
+				let call = RuntimeCall::System(frame_system::Call::remark { remark: vec![7] });
+				pallet_utility::Call::with_weight { call: Box::new(call), weight }.into()
 			}
 			_ => return None,
 		})
@@ -376,6 +377,11 @@ impl Story {
 			.filter(|index| !self.agenda.open.values().any(|open| open == index))
 			.collect();
 		let poll = self.dice.pick(&ongoing);
+		// These are there for long.
+		let undecided: Vec<_> = ReferendumInfoFor::<Runtime>::iter()
+			.filter(|(_, info)| matches!(info, ReferendumInfo::Ongoing(status) if status.decision_deposit.is_none()))
+			.map(|(index, _)| index)
+			.collect();
 		let anybody = Some(Origin::Emergency);
 		let pausable = [("Balances", "upgrade_accounts"), ("System", "remark_with_event"), ("Rewards", "payout")];
 		let full_name = super::super::pauses::name(self.dice.pick(&pausable)?);
@@ -383,7 +389,7 @@ impl Story {
 			("Referenda", "cancel") => (anybody, pallet_referenda::Call::cancel { index: poll? }.into()),
 			("Referenda", "kill") => (anybody, pallet_referenda::Call::kill { index: poll? }.into()),
 			("Referenda", "nudge_referendum") => {
-				(None, pallet_referenda::Call::nudge_referendum { index: poll? }.into())
+				(None, pallet_referenda::Call::nudge_referendum { index: self.dice.pick(&undecided)? }.into())
 			}
 			("Referenda", "one_fewer_deciding") => {
 				(None, pallet_referenda::Call::one_fewer_deciding { track: 20 }.into())
@@ -392,11 +398,15 @@ impl Story {
 				let best_finalized = System::block_number().saturating_sub(2);
 				(anybody, governance::origins::Call::note_stalled { delay: 2, best_finalized }.into())
 			}
-			("SafeMode", "force_enter") if self.dice.one_in(2) => {
+			("SafeMode", "force_enter") if self.dice.one_in(5) => {
 				(anybody, pallet_safe_mode::Call::force_enter {}.into())
 			}
-			("SafeMode", "force_extend") => (anybody, pallet_safe_mode::Call::force_extend {}.into()),
-			("SafeMode", "force_exit") => (anybody, pallet_safe_mode::Call::force_exit {}.into()),
+			("SafeMode", "force_extend") if SafeMode::is_entered() => {
+				(anybody, pallet_safe_mode::Call::force_extend {}.into())
+			}
+			("SafeMode", "force_exit") if SafeMode::is_entered() => {
+				(anybody, pallet_safe_mode::Call::force_exit {}.into())
+			}
 			("TxPause", "pause") => (anybody, pallet_tx_pause::Call::pause { full_name }.into()),
 			("TxPause", "unpause") => {
 				let paused: Vec<_> = pallet_tx_pause::PausedCalls::<Runtime>::iter_keys().collect();

@@ -8,7 +8,7 @@ use pallet_validator_election::Candidates;
 use sp_consensus_babe::digests::{CompatibleDigestItem, PreDigest, SecondaryPlainPreDigest};
 use sp_core::Pair;
 use sp_runtime::{traits::Header as _, DigestItem};
-use towpath_primitives::{Profile, Receipt, SignedReceipt};
+use towpath_primitives::{Profile, Receipt, RouterStatus, SignedReceipt};
 
 use super::{people, Story};
 use crate::*;
@@ -158,6 +158,10 @@ impl Story {
 			"declare" => {
 				let routers: Vec<_> = Routers::<Runtime>::iter()
 					.filter(|(_, router)| !Candidates::<Runtime>::contains_key(&router.operator))
+					.filter(|(_, router)| {
+						self.dice.one_in(4) || pallet_session::NextKeys::<Runtime>::contains_key(&router.operator)
+					})
+					.filter(|(_, router)| router.status == RouterStatus::Active)
 					.map(|(node, router)| (node, router.operator))
 					.collect();
 				let (node, operator) = self.dice.pick(&routers)?;
@@ -195,10 +199,6 @@ impl Story {
 	}
 
 	fn of_reports(&mut self, pallet: &str, call: &str) -> Option<(usize, RuntimeCall)> {
-		// Seldom: half of the set must not be gone before the run has begun.
-		if !self.dice.one_in(4) {
-			return None;
-		}
 		let anyone = self.dice.below(people::PEOPLE);
 		let signed = call == "report_equivocation";
 		if !signed && call != "report_equivocation_unsigned" {

@@ -115,7 +115,17 @@ impl Story {
 			let description = vec![b'x'; self.dice.below(100)];
 			return Some((self.anyone(), RuntimeCall::Bounties(Call::propose_bounty { value, description })));
 		}
-		let bounties: Vec<_> = pallet_bounties::Bounties::<Runtime>::iter().collect();
+		// Mostly what it is time for.
+		let (now, careless) = (System::block_number(), self.dice.one_in(6));
+		let bounties: Vec<_> = pallet_bounties::Bounties::<Runtime>::iter()
+			.filter(|(_, bounty)| match bounty.get_status() {
+				_ if careless => true,
+				CuratorProposed { .. } => call == "accept_curator",
+				Active { .. } => matches!(call, "award_bounty" | "extend_bounty_expiry"),
+				PendingPayout { unlock_at, .. } => call == "claim_bounty" && unlock_at <= now,
+				_ => call == "poke_deposit",
+			})
+			.collect();
 		let (bounty_id, bounty) = self.dice.pick(&bounties)?;
 		let curator = match bounty.get_status() {
 			CuratorProposed { curator } | Active { curator, .. } | PendingPayout { curator, .. } => Some(curator),
@@ -153,7 +163,17 @@ impl Story {
 			let add = Call::add_child_bounty { parent_bounty_id, value: UNIT, description: vec![b'y'; 10] };
 			return Some((self.people.index(&curator)?, RuntimeCall::ChildBounties(add)));
 		}
-		let children: Vec<_> = pallet_child_bounties::ChildBounties::<Runtime>::iter().collect();
+		let (now, careless) = (System::block_number(), self.dice.one_in(8));
+		let takes_back = matches!(call, "unassign_curator" | "close_child_bounty") && self.dice.one_in(9);
+		let children: Vec<_> = pallet_child_bounties::ChildBounties::<Runtime>::iter()
+			.filter(|(.., child)| match child.status {
+				_ if careless || takes_back => true,
+				Added => call == "propose_curator",
+				CuratorProposed { .. } => call == "accept_curator",
+				Active { .. } => call == "award_child_bounty",
+				PendingPayout { unlock_at, .. } => call == "claim_child_bounty" && unlock_at <= now,
+			})
+			.collect();
 		let (parent_bounty_id, child_bounty_id, child) = self.dice.pick(&children)?;
 		let of_parent = active.iter().find(|(id, _)| *id == parent_bounty_id).map(|(_, curator)| curator.clone());
 		let curator = match child.status {
@@ -372,7 +392,7 @@ impl Story {
 		let (who, call) = match call {
 			"add_proxy" => (who, Call::add_proxy { delegate: self.somebody().into(), proxy_type, delay }),
 			"create_pure" => (who, Call::create_pure { proxy_type: ProxyType::Any, delay: 0, index: 0 }),
-			"remove_proxies" => (who, Call::remove_proxies {}),
+			"remove_proxies" if self.dice.one_in(6) => (who, Call::remove_proxies {}),
 			"poke_deposit" => (self.people.index(&entry?.0)?, Call::poke_deposit {}),
 			"remove_proxy" => {
 				let (real, definition) = entry?;
@@ -387,7 +407,10 @@ impl Story {
 				(who, Call::proxy { real: real.into(), force_proxy_type: None, call })
 			}
 			"announce" => {
-				let (real, definition) = entry?;
+				let of_people = proxied.iter().filter(|(real, _)| self.people.index(real).is_some());
+				let of_people: Vec<_> = of_people.collect();
+				let (real, (list, _)) = self.dice.pick(&of_people)?.clone();
+				let definition = list[0].clone();
 				(self.people.index(&definition.delegate)?, Call::announce { real: real.into(), call_hash })
 			}
 			"remove_announcement" => {
