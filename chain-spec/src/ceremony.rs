@@ -147,7 +147,9 @@ fn check_network(network: &Network) -> Vec<String> {
 	let deferred = number("/periods/settings/slashDeferEras").unwrap_or(0);
 	require(
 		unbonding > deferred,
-		format!("genesis.periods.settings: a slash comes after {deferred} eras, and the bond is gone after {unbonding}"),
+		format!(
+			"genesis.periods.settings: a slash comes after {deferred} eras, and the bond is gone after {unbonding}"
+		),
 	);
 	for key in ["balances", "session"] {
 		require(network.genesis.get(key).is_none(), format!("genesis.{key}: comes from the routers' files"));
@@ -243,7 +245,10 @@ fn check_sums(network: &Network, founders: &[Checked]) -> Vec<String> {
 	let given = given.chain(network.balances.iter().map(|endowment| endowment.amount)).chain([network.treasury]);
 	let sum: u128 = given.map(u128::from).sum();
 	if sum != u128::from(network.supply) {
-		wrong.push(format!("network.toml: supply is {}, and treasury, balances and routers come to {sum}", network.supply));
+		wrong.push(format!(
+			"network.toml: supply is {}, and treasury, balances and routers come to {sum}",
+			network.supply
+		));
 	}
 	wrong
 }

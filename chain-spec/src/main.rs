@@ -77,7 +77,8 @@ fn complete(path: &Path, code: &Path, out: Option<&Path>) -> Result<(), Vec<Stri
 		return Err(said(code, "is empty".into()));
 	}
 	let parts = spec.pointer_mut("/genesis/runtimeGenesis");
-	let parts = parts.and_then(Value::as_object_mut).ok_or_else(|| said(path, "has no genesis.runtimeGenesis".into()))?;
+	let parts =
+		parts.and_then(Value::as_object_mut).ok_or_else(|| said(path, "has no genesis.runtimeGenesis".into()))?;
 	let genesis = parts.get("config").ok_or_else(|| said(path, "has no genesis.runtimeGenesis.config".into()))?;
 	let hash = genesis_hash(genesis, &code_bytes).map_err(|error| said(path, error))?;
 	parts.insert("code".into(), format!("0x{}", hex::encode(&code_bytes)).into());

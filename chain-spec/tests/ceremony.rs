@@ -6,7 +6,7 @@ use codec::Encode;
 use serde_json::Value;
 use sp_core::{ed25519, sr25519, Pair};
 use sp_keystore::{testing::MemoryKeystore, KeystoreExt};
-use std::{fs, path::Path, process::Command};
+use std::{fs, path::Path, process::Command, sync::LazyLock};
 use tempfile::TempDir;
 use towpath_chain_spec::{
 	ceremony::{assemble, network_hash},
@@ -50,8 +50,10 @@ fn ceremony() -> TempDir {
 	let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("production/network.toml");
 	fs::copy(template, folder.path().join("network.toml")).unwrap();
 	fs::create_dir(folder.path().join("routers")).unwrap();
-	for name in FOUNDERS {
-		fs::write(folder.path().join(format!("routers/{name}.toml")), founder(name, ID)).unwrap();
+	// Keys come from phrases, which takes long.
+	static FILES: LazyLock<Vec<String>> = LazyLock::new(|| FOUNDERS.map(|name| founder(name, ID)).to_vec());
+	for (name, text) in FOUNDERS.iter().zip(&*FILES) {
+		fs::write(folder.path().join(format!("routers/{name}.toml")), text).unwrap();
 	}
 	folder
 }
@@ -105,7 +107,9 @@ fn a_genesis_has_exactly_its_founders_and_their_money() {
 	let folder = ceremony();
 	let spec = assemble(folder.path()).unwrap();
 	let config = config(&spec);
-	for pointer in ["/nodeIdentity/routers", "/validatorElection/validators", "/session/keys", "/bandwidthAttestations/routers"] {
+	for pointer in
+		["/nodeIdentity/routers", "/validatorElection/validators", "/session/keys", "/bandwidthAttestations/routers"]
+	{
 		assert_eq!(config.pointer(pointer).unwrap().as_array().unwrap().len(), FOUNDERS.len(), "{pointer}");
 	}
 	assert_eq!(spec["chainType"], "Live");
@@ -150,7 +154,10 @@ fn a_founder_who_is_there_twice_is_found_under_every_key() {
 	fs::copy(folder.path().join("routers/alder.toml"), folder.path().join("routers/elder.toml")).unwrap();
 	let wrong = assemble(folder.path()).unwrap_err().join("\n");
 	for what in ["node", "operator", "name", "session_keys"] {
-		assert!(wrong.contains(&format!("routers/elder.toml: {what}: the same as in routers/alder.toml")), "{what}: {wrong}");
+		assert!(
+			wrong.contains(&format!("routers/elder.toml: {what}: the same as in routers/alder.toml")),
+			"{what}: {wrong}"
+		);
 	}
 }
 
