@@ -38,7 +38,7 @@ fn check_rules(config: &RuntimeGenesisConfig) -> Result<(), String> {
 	let rewards = &config.rewards;
 	require(rewards.terms.window > 0, "rewards.terms.window: must be at least 1 block; production wants seven days")?;
 	require(rewards.policy.is_sound(), "rewards.policy.theta: at most 800000000 (0.8), or made-up traffic would pay")?;
-	if let Some(reason) = bounds::broken(settings.era_blocks(), &rewards.terms, &rewards.policy) {
+	if let Some(reason) = bounds::broken(settings, &rewards.terms, &rewards.policy) {
 		return Err(format!("rewards.{reason}"));
 	}
 	let rule = &config.validator_election.rule;

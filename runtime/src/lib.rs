@@ -16,6 +16,7 @@ pub mod genesis;
 pub mod governance;
 pub mod periods;
 pub mod presets;
+pub mod reserves;
 
 #[cfg(test)]
 mod tests;

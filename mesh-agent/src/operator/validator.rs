@@ -220,7 +220,7 @@ pub async fn withdraw(desk: &Desk) -> Result<()> {
 	}
 	// A validator without keys would be one that nobody can answer for.
 	if !candidate && !view.serves(&operator).await? && view.session_keys(&operator).await?.is_some() {
-		desk.submit("removing the session keys", "Session", "purge_keys", ()).await?;
+		desk.submit("removing the session keys", "ValidatorElection", "purge_keys", ()).await?;
 	}
 	Ok(())
 }

@@ -1,6 +1,7 @@
 //! Counters, standing, and why an item of a batch is skipped.
 
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
+use frame_support::traits::Get;
 use scale_info::TypeInfo;
 use serde::{Deserialize, Serialize};
 use towpath_primitives::{Amount, NodeId};
@@ -69,6 +70,21 @@ pub enum Skipped {
 pub trait Standing {
 	/// Whether `node` has standing in `era`.
 	fn has_standing(node: &NodeId, era: u32) -> bool;
+}
+
+/// Standing is of whoever relayed: it does not wait for the next operator of a node id.
+impl<T: crate::Config> pallet_node_identity::Dependents for crate::Pallet<T> {
+	fn need(_: &NodeId) -> bool {
+		false
+	}
+
+	fn forget(node: &NodeId) {
+		crate::StandingUntil::<T>::remove(node);
+	}
+
+	fn weight() -> frame_support::weights::Weight {
+		<T as frame_system::Config>::DbWeight::get().writes(1)
+	}
 }
 
 impl<T: crate::Config> Standing for crate::Pallet<T> {

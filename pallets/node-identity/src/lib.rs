@@ -31,7 +31,7 @@ mod tests;
 
 pub use pallet::*;
 pub use signing::{check_signature, genesis_hash};
-pub use types::{Admission, GenesisRouter, Registry, Router};
+pub use types::{Admission, Dependents, GenesisRouter, Registry, Router};
 pub use weights::WeightInfo;
 
 #[frame_support::pallet]
@@ -67,6 +67,8 @@ pub mod pallet {
 		type UpdateInterval: Get<BlockNumberFor<Self>>;
 		/// Blocks between leaving and getting the bond back; longer than every claim and slashing window.
 		type LeaveDelay: Get<BlockNumberFor<Self>>;
+		/// What has been kept about a router elsewhere, and must be settled before its record goes.
+		type Dependents: Dependents;
 		/// Blocks for which a vouch stays at stake.
 		type VouchPeriod: Get<BlockNumberFor<Self>>;
 		/// Most routers on this chain.
@@ -207,6 +209,9 @@ pub mod pallet {
 		WrongStatus,
 		/// The leave delay is not over yet.
 		StillLeaving,
+		/// The record is needed: the router validates, or has rewards to draw (`rewards.payout`; those of the running era when
+		/// it is over), or is still to be paid from a reserve (`rewards.finish`).
+		StillNeeded,
 		/// Admission is by vouching, and too few active routers vouch for this node.
 		TooFewVouches,
 		/// Admission is by invitation, and this node has none.
@@ -258,9 +263,9 @@ pub mod pallet {
 			Self::do_leave(operator, node)
 		}
 
-		/// Removes the record of a router whose leave delay is over and gives the bond back.
+		/// Removes the record of a router whose leave delay is over and gives the bond back, once nothing is owed to the router.
 		#[pallet::call_index(3)]
-		#[pallet::weight(T::WeightInfo::withdraw())]
+		#[pallet::weight(T::WeightInfo::withdraw().saturating_add(T::Dependents::weight()))]
 		pub fn withdraw(origin: OriginFor<T>, node: NodeId) -> DispatchResult {
 			let operator = ensure_signed(origin)?;
 			Self::do_withdraw(operator, node)

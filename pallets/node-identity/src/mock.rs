@@ -61,12 +61,36 @@ parameter_types! {
 	pub Treasury: AccountId = AccountId::new([0xee; 32]);
 }
 
+parameter_types! {
+	/// The router that another pallet needs, and the last one that it forgot.
+	pub static Needed: Option<NodeId> = None;
+	pub static Forgotten: Option<NodeId> = None;
+}
+
+/// Another pallet that keeps something about routers.
+pub struct Needy;
+
+impl crate::Dependents for Needy {
+	fn need(node: &NodeId) -> bool {
+		Needed::get() == Some(*node)
+	}
+
+	fn forget(node: &NodeId) {
+		Forgotten::set(Some(*node));
+	}
+
+	fn weight() -> frame_support::weights::Weight {
+		frame_support::weights::Weight::from_parts(1, 1)
+	}
+}
+
 impl crate::Config for Test {
 	type Fungible = Balances;
 	type RuntimeHoldReason = RuntimeHoldReason;
 	type AdmissionOrigin = EnsureRoot<AccountId>;
 	type Treasury = Treasury;
 	type UpdateInterval = ConstU64<UPDATE_INTERVAL>;
+	type Dependents = (Needy, (), ());
 	type LeaveDelay = ConstU64<LEAVE_DELAY>;
 	type VouchPeriod = ConstU64<VOUCH_PERIOD>;
 	type MaxRouters = ConstU32<MAX_ROUTERS>;

@@ -13,8 +13,8 @@ use sp_runtime::{
 use towpath_primitives::{NodeId, Profile, ProfileError, RouterStatus, Signature};
 
 use crate::{
-	check_signature, genesis_hash, Bonds, Config, Error, Event, HoldReason, Names, Pallet, Router, RouterCount,
-	RouterOf, Routers,
+	check_signature, genesis_hash, Bonds, Config, Dependents, Error, Event, HoldReason, Names, Pallet, Router,
+	RouterCount, RouterOf, Routers,
 };
 
 impl<T: Config> Pallet<T> {
@@ -87,12 +87,14 @@ impl<T: Config> Pallet<T> {
 		ensure!(router.status == RouterStatus::Leaving, Error::<T>::WrongStatus);
 		let now = frame_system::Pallet::<T>::block_number();
 		ensure!(now >= router.changed.saturating_add(T::LeaveDelay::get()), Error::<T>::StillLeaving);
+		ensure!(!T::Dependents::need(&node), Error::<T>::StillNeeded);
 		if !router.bond.is_zero() {
 			T::Fungible::release(&HoldReason::RouterBond.into(), &operator, router.bond, Precision::Exact)?;
 		}
 		Routers::<T>::remove(node);
 		RouterCount::<T>::mutate(|count| *count = count.saturating_sub(1));
 		Self::free_name(&router.profile);
+		T::Dependents::forget(&node);
 		Self::deposit_event(Event::Withdrawn { node, operator });
 		Ok(())
 	}

@@ -1,6 +1,7 @@
 //! What the registry stores, and what other pallets may ask it.
 
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
+use frame_support::weights::Weight;
 use scale_info::TypeInfo;
 use serde::{Deserialize, Serialize};
 use towpath_primitives::{NodeId, Profile, RouterStatus};
@@ -55,6 +56,45 @@ pub struct GenesisRouter<AccountId> {
 	pub operator: AccountId,
 	/// What it says of itself.
 	pub profile: Profile,
+}
+
+/// What other pallets keep about routers. A record stays as long as they need it, and they forget the router with it.
+pub trait Dependents {
+	/// Whether something is on its way to this router's operator, or counts on the router.
+	fn need(node: &NodeId) -> bool;
+	/// The record is gone. Whoever registers this node id next starts with nothing.
+	fn forget(node: &NodeId);
+	/// What the two take together.
+	fn weight() -> Weight;
+}
+
+/// Nobody keeps anything.
+impl Dependents for () {
+	fn need(_: &NodeId) -> bool {
+		false
+	}
+
+	fn forget(_: &NodeId) {}
+
+	fn weight() -> Weight {
+		Weight::zero()
+	}
+}
+
+impl<A: Dependents, B: Dependents, C: Dependents> Dependents for (A, B, C) {
+	fn need(node: &NodeId) -> bool {
+		A::need(node) || B::need(node) || C::need(node)
+	}
+
+	fn forget(node: &NodeId) {
+		A::forget(node);
+		B::forget(node);
+		C::forget(node);
+	}
+
+	fn weight() -> Weight {
+		A::weight().saturating_add(B::weight()).saturating_add(C::weight())
+	}
 }
 
 /// What other pallets ask of the registry.

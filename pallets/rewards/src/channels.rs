@@ -22,7 +22,7 @@ use crate::{
 		MIN_CLAIMS_PER_EXPOSURE,
 	},
 	AllChannels, Burned, Channel, Channels, ClaimBlocks, Config, CurrentEra, CurrentPolicy, CurrentTerms, Error, Event,
-	HoldReason, NextChannelId, Pallet, SettleError, Settlement, Slots,
+	HoldReason, NextChannelId, Pallet, Secured, SettleError, Settlement, Slots,
 };
 
 /// Money on hold: whose, and how much.
@@ -137,6 +137,7 @@ impl<T: Config> Pallet<T> {
 				continue;
 			}
 			let increase = slot.from_reserve;
+			Self::count_secured(node, false);
 			let division = channel.state.pay_from_reserve(&mut slot);
 			match T::Registry::router(&node) {
 				Some((operator, _)) => {
@@ -230,6 +231,15 @@ impl<T: Config> Pallet<T> {
 		Ok(())
 	}
 
+	/// One slot more, or less, that a reserve is to pay.
+	fn count_secured(node: NodeId, more: bool) {
+		Secured::<T>::mutate_exists(node, |count| {
+			let before = count.unwrap_or(0);
+			let after = if more { before.saturating_add(1) } else { before.saturating_sub(1) };
+			*count = (after > 0).then_some(after);
+		});
+	}
+
 	fn settle_inner(receipt: &Receipt) -> Result<Settlement, SettleError> {
 		let Receipt { channel: id, node, owed, bytes } = *receipt;
 		let mut channel = AllChannels::<T>::get(id).ok_or(SettleError::UnknownChannel)?;
@@ -240,6 +250,7 @@ impl<T: Config> Pallet<T> {
 		let before = channel.clone();
 		let mut slot = Slots::<T>::get(id, node);
 		let shown_before = slot.map_or(0, |slot| shown_bytes(&slot, floor));
+		let was_secured = slot.is_some_and(|slot| slot.from_reserve > 0);
 		let settled = channel.state.claim(&mut slot, owed, bytes, status == RouterStatus::Active, now);
 		let settled = settled.map_err(|refused| match refused {
 			Refused::WindowOver => SettleError::WindowOver,
@@ -251,6 +262,9 @@ impl<T: Config> Pallet<T> {
 			return Err(SettleError::UnknownChannel);
 		};
 		Slots::<T>::insert(id, node, slot);
+		if slot.from_reserve > 0 && !was_secured {
+			Self::count_secured(node, true);
+		}
 		let mut settlement = Settlement {
 			increase: 0,
 			division: Division::default(),

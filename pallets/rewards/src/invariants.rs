@@ -10,7 +10,7 @@ use towpath_primitives::Amount;
 
 use crate::{
 	settlement::Status, AllChannels, Burned, Config, CurrentPolicy, EraTotals, GenesisIssuance, HoldReason, Minted,
-	NextChannelId, Pallet, Policy, Slots, SubsidyShares,
+	NextChannelId, Pallet, Policy, Secured, Slots, SubsidyShares,
 };
 
 impl<T: Config> Pallet<T> {
@@ -29,6 +29,13 @@ impl<T: Config> Pallet<T> {
 			*money.entry(channel.opener().clone()).or_default() += channel.state.reserve;
 			*storage.entry(channel.opener().clone()).or_default() += channel.storage_deposit;
 		}
+		let mut secured = BTreeMap::new();
+		for (_, node, slot) in Slots::<T>::iter() {
+			if slot.from_reserve > 0 {
+				*secured.entry(node).or_insert(0u32) += 1;
+			}
+		}
+		ensure!(secured == Secured::<T>::iter().collect(), "M3: secured slots are miscounted");
 		for (who, amount) in money {
 			let held = T::Fungible::balance_on_hold(&HoldReason::Channel.into(), &who);
 			ensure!(held == amount, "M1: channel money differs from what is held");

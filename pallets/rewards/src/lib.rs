@@ -8,7 +8,7 @@
 //! - M1 what is held from an account under `Channel` is what its channels still owe it or their routers, and under
 //!   `ChannelStorage` the storage deposits of the channels that it opened;
 //! - M2 every channel and slot keeps S1 to S5, and a channel's sums are the sums over its slots;
-//! - M3 every channel id is below `NextChannelId`;
+//! - M3 every channel id is below `NextChannelId`, and `Secured` counts the slots that a reserve is to pay;
 //! - M4 an era's shares add up to at most its total, and total ≤ θ × what claims burned in it;
 //! - M5 issuance = issuance at genesis + `Minted` − `Burned`, slashed bonds included.
 
@@ -102,6 +102,10 @@ pub mod pallet {
 	#[pallet::storage]
 	#[pallet::getter(fn slot)]
 	pub type Slots<T: Config> = StorageDoubleMap<_, Blake2_128Concat, ChannelId, Blake2_128Concat, NodeId, Slot>;
+
+	/// Per router: on how many channels the reserve will pay it something. None is not stored.
+	#[pallet::storage]
+	pub type Secured<T: Config> = StorageMap<_, Blake2_128Concat, NodeId, u32>;
 
 	/// The id of the next channel to be opened.
 	#[pallet::storage]

@@ -6,12 +6,12 @@ use frame_support::{
 	pallet_prelude::{DispatchResult, Weight},
 	traits::{fungible::Mutate, Get},
 };
-use pallet_node_identity::Registry;
+use pallet_node_identity::{Dependents, Registry};
 use towpath_primitives::{Amount, NodeId};
 
 use crate::{
 	subsidy, Burned, Channel, Config, CurrentEra, CurrentPolicy, EraRewards, EraTotals, Error, Event, Minted,
-	OldestEra, Pallet, SubsidyShares, ValidatorPay, ValidatorRecord, PAYOUT_ERAS,
+	OldestEra, Pallet, Secured, SubsidyShares, ValidatorPay, ValidatorRecord, PAYOUT_ERAS,
 };
 
 /// Entries of an old era that one block removes at most.
@@ -75,6 +75,22 @@ impl<T: Config> Pallet<T> {
 			OldestEra::<T>::put(oldest.saturating_add(1));
 		}
 		cost
+	}
+}
+
+impl<T: Config> Dependents for Pallet<T> {
+	/// A share of the running era counts, too: it can be drawn when the era is over, and only while there is a record.
+	fn need(node: &NodeId) -> bool {
+		Secured::<T>::contains_key(node)
+			|| SubsidyShares::<T>::contains_key(CurrentEra::<T>::get(), node)
+			|| !Self::pending_payouts(node).is_empty()
+	}
+
+	fn forget(_: &NodeId) {}
+
+	fn weight() -> Weight {
+		// Per era: the sums, the share and the pay.
+		T::DbWeight::get().reads(u64::from(PAYOUT_ERAS).saturating_mul(3).saturating_add(3))
 	}
 }
 

@@ -5,11 +5,15 @@ use frame_support::{
 	pallet_prelude::DispatchResult,
 	traits::{fungible::MutateHold, tokens::Precision, Get},
 };
+use frame_system::RawOrigin;
 use pallet_node_identity::Registry;
 use pallet_rewards::EraRewards;
 use towpath_primitives::{Amount, NodeId, RouterStatus};
 
-use crate::{Candidate, CandidateCount, Candidates, Config, CurrentRule, Error, Event, HoldReason, Pallet, Unbonding};
+use crate::{
+	ActiveSet, Candidate, CandidateCount, Candidates, Config, CurrentRule, ElectedSet, Error, Event, HoldReason,
+	Pallet, Unbonding,
+};
 
 impl<T: Config> Pallet<T> {
 	pub(crate) fn do_declare(operator: T::AccountId, node: NodeId, bond: Amount) -> DispatchResult {
@@ -61,6 +65,17 @@ impl<T: Config> Pallet<T> {
 		Candidates::<T>::insert(&operator, candidate);
 		Self::deposit_event(Event::Resumed { operator });
 		Ok(())
+	}
+
+	/// Keys that no set and no election counts on.
+	pub(crate) fn do_purge_keys(operator: T::AccountId) -> DispatchResult {
+		ensure!(!Candidates::<T>::contains_key(&operator), Error::<T>::KeysNeeded);
+		let sets = [Some(ActiveSet::<T>::get()), ElectedSet::<T>::get()];
+		let serves = sets.into_iter().flatten().flatten().any(|validator| validator.operator == operator);
+		let in_session = pallet_session::Validators::<T>::get().contains(&operator)
+			|| pallet_session::QueuedKeys::<T>::get().iter().any(|(validator, _)| *validator == operator);
+		ensure!(!serves && !in_session, Error::<T>::KeysNeeded);
+		pallet_session::Pallet::<T>::purge_keys(RawOrigin::Signed(operator).into())
 	}
 
 	pub(crate) fn do_withdraw(operator: T::AccountId) -> DispatchResult {

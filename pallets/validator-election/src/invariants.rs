@@ -33,6 +33,8 @@ impl<T: Config> Pallet<T> {
 		let set = ActiveSet::<T>::get();
 		let members: BTreeSet<_> = set.iter().map(|validator| validator.operator.clone()).collect();
 		ensure!(members.len() == set.len(), "V2: a validator is named twice");
+		let with_keys = members.iter().all(|who| pallet_session::NextKeys::<T>::contains_key(who));
+		ensure!(with_keys, "V2: a validator has no session keys");
 		ensure!(Authored::<T>::iter_keys().all(|author| members.contains(&author)), "V3: blocks of somebody else");
 
 		let era = T::Rewards::current_era();

@@ -18,7 +18,8 @@
 //!
 //! Invariants (`do_try_state`):
 //! - V1 every bond of a candidate, and every unbonding one, is held, and nothing else is;
-//! - V2 the active set names nobody twice, and a set is never elected larger than the cap or smaller than the floor;
+//! - V2 the active set names nobody twice, every member of it has session keys, and a set is never elected larger than the
+//!   cap or smaller than the floor;
 //! - V3 blocks are counted for members of the active set only;
 //! - V4 `CandidateCount` is the number of candidates, at most `MaxCandidates`;
 //! - V5 who is to be slashed has a bond here still, one entry per offence, and nothing that is due is left.
@@ -53,6 +54,7 @@ pub mod pallet {
 		traits::fungible::{Inspect, MutateHold},
 	};
 	use frame_system::pallet_prelude::*;
+	use pallet_session::WeightInfo as _;
 	use sp_staking::SessionIndex;
 	use towpath_primitives::{Amount, NodeId};
 
@@ -246,6 +248,8 @@ pub mod pallet {
 		NoSuchSlash,
 		/// This candidate is not idle.
 		NotIdle,
+		/// A candidate, and a validator until the last session that it serves is over, needs its session keys. Leave first.
+		KeysNeeded,
 	}
 
 	#[pallet::hooks]
@@ -330,6 +334,16 @@ pub mod pallet {
 		pub fn cancel_slash(origin: OriginFor<T>, operator: T::AccountId, session: SessionIndex) -> DispatchResult {
 			T::CancelOrigin::ensure_origin(origin)?;
 			Self::do_cancel_slash(operator, session)
+		}
+
+		/// Removes the caller's session keys and gives their deposit back: once it is no candidate, and no set that serves or
+		/// will serve names it. A runtime that wants V2 lets nobody call `session.purge_keys` itself: the session pallet drops
+		/// a validator without keys from its set, whatever is left of that.
+		#[pallet::call_index(8)]
+		#[pallet::weight(<T as pallet_session::Config>::WeightInfo::purge_keys().saturating_add(T::DbWeight::get().reads(5)))]
+		pub fn purge_keys(origin: OriginFor<T>) -> DispatchResult {
+			let operator = ensure_signed(origin)?;
+			Self::do_purge_keys(operator)
 		}
 	}
 }

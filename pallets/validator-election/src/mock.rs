@@ -127,6 +127,7 @@ impl pallet_node_identity::Config for Test {
 	type AdmissionOrigin = EnsureRoot<AccountId>;
 	type Treasury = Treasury;
 	type UpdateInterval = ConstU64<1>;
+	type Dependents = ();
 	type LeaveDelay = ConstU64<LEAVE_DELAY>;
 	type VouchPeriod = ConstU64<10>;
 	type MaxRouters = ConstU32<64>;

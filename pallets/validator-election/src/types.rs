@@ -2,6 +2,7 @@
 
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use core::marker::PhantomData;
+use frame_support::traits::Get;
 use scale_info::TypeInfo;
 use serde::{Deserialize, Serialize};
 use sp_runtime::{traits::Convert, Perbill};
@@ -93,6 +94,20 @@ pub struct PendingSlash<AccountId> {
 	pub amount: Amount,
 	/// It is taken when this era begins, unless governance cancels it before.
 	pub due: u32,
+}
+
+/// A validator's router stays on record until the last era that it serves is over, whose pay goes to its operator.
+impl<T: crate::Config> pallet_node_identity::Dependents for crate::Pallet<T> {
+	fn need(node: &NodeId) -> bool {
+		let sets = [Some(crate::ActiveSet::<T>::get()), crate::ElectedSet::<T>::get()];
+		sets.into_iter().flatten().flatten().any(|validator| validator.node == *node)
+	}
+
+	fn forget(_: &NodeId) {}
+
+	fn weight() -> frame_support::weights::Weight {
+		T::DbWeight::get().reads(2)
+	}
 }
 
 /// Finds a validator of the running or the coming era by its account: what `historical` stores with each session.

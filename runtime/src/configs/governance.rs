@@ -17,8 +17,10 @@ use sp_runtime::{traits::BlakeTwo256, Perbill, Permill};
 use super::MAX_BLOCK_WEIGHT;
 use crate::{
 	governance::{filters, origins, tracks::Tracks},
-	periods, AccountId, Balance, Balances, ChildBounties, OriginCaller, Preimage, Referenda, Runtime, RuntimeCall,
-	RuntimeEvent, RuntimeHoldReason, RuntimeOrigin, Scheduler, System, Treasury, UNIT,
+	periods,
+	reserves::Reserves,
+	AccountId, Balance, Balances, ChildBounties, OriginCaller, Preimage, Referenda, Runtime, RuntimeCall, RuntimeEvent,
+	RuntimeHoldReason, RuntimeOrigin, Scheduler, System, Treasury, UNIT,
 };
 
 impl origins::Config for Runtime {
@@ -81,7 +83,7 @@ impl pallet_referenda::Config for Runtime {
 	type AlarmInterval = ConstU32<1>;
 	type BlockNumberProvider = System;
 	type CancelOrigin = origins::EmergencyOrigin;
-	type Currency = Balances;
+	type Currency = Reserves;
 	type KillOrigin = origins::EmergencyOrigin;
 	type MaxQueued = ConstU32<100>;
 	type Preimages = Preimage;
@@ -147,7 +149,7 @@ parameter_types! {
 
 impl pallet_multisig::Config for Runtime {
 	type BlockNumberProvider = System;
-	type Currency = Balances;
+	type Currency = Reserves;
 	type DepositBase = RecordDeposit;
 	type DepositFactor = RecordItemDeposit;
 	type MaxSignatories = ConstU32<100>;
@@ -221,7 +223,7 @@ impl pallet_proxy::Config for Runtime {
 	type AnnouncementDepositFactor = RecordItemDeposit;
 	type BlockNumberProvider = System;
 	type CallHasher = BlakeTwo256;
-	type Currency = Balances;
+	type Currency = Reserves;
 	type MaxPending = ConstU32<32>;
 	type MaxProxies = ConstU32<32>;
 	type ProxyDepositBase = RecordDeposit;

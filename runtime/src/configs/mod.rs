@@ -27,7 +27,9 @@ use sp_version::RuntimeVersion;
 
 use crate::{
 	governance::{bounds, filters, origins},
-	periods, AccountId, Babe, Balance, Balances, BandwidthAttestations, Block, BlockNumber, Bounties, Hash, Historical,
+	periods,
+	reserves::Reserves,
+	AccountId, Babe, Balance, Balances, BandwidthAttestations, Block, BlockNumber, Bounties, Hash, Historical,
 	NodeIdentity, Nonce, Offences, PalletInfo, Rewards, Runtime, RuntimeCall, RuntimeEvent, RuntimeFreezeReason,
 	RuntimeHoldReason, RuntimeOrigin, RuntimeTask, SafeMode, Session, SessionKeys, System, Treasury, TxPause,
 	UncheckedExtrinsic, ValidatorElection, SS58_PREFIX, UNIT, VERSION,
@@ -77,7 +79,8 @@ parameter_types! {
 }
 
 /// What may be called: safe mode and pauses take away what [`filters`] does not protect.
-type CallFilter = InsideBoth<filters::NoPrivateBurning, InsideBoth<SafeMode, TxPause>>;
+type CallFilter =
+	InsideBoth<InsideBoth<filters::NoPrivateBurning, filters::KeysByElection>, InsideBoth<SafeMode, TxPause>>;
 
 #[derive_impl(frame_system::config_preludes::SolochainDefaultConfig)]
 impl frame_system::Config for Runtime {
@@ -165,6 +168,7 @@ impl pallet_transaction_payment::Config for Runtime {
 
 impl pallet_node_identity::Config for Runtime {
 	type AdmissionOrigin = origins::AdmissionOrigin;
+	type Dependents = (Rewards, ValidatorElection, BandwidthAttestations);
 	type Fungible = Balances;
 	type LeaveDelay = periods::LeaveBlocks;
 	type MaxRouters = ConstU32<65_536>;
@@ -284,7 +288,7 @@ impl pallet_treasury::Config for Runtime {
 	type BlockNumberProvider = System;
 	type Burn = TreasuryBurn;
 	type BurnDestination = ();
-	type Currency = Balances;
+	type Currency = Reserves;
 	type MaxApprovals = ConstU32<64>;
 	type PalletId = TreasuryPalletId;
 	type Paymaster = PayFromAccount<Balances, TreasuryAccount>;

@@ -1,6 +1,6 @@
 //! Within what governance may change the rules that money depends on.
 
-use frame_support::{traits::Get, weights::Weight};
+use frame_support::weights::Weight;
 use pallet_bandwidth_attestations::WeightInfo;
 use pallet_rewards::{settlement::Terms, Policy};
 use sp_runtime::Perbill;
@@ -19,14 +19,16 @@ pub struct Rewards;
 
 impl pallet_rewards::Bounds for Rewards {
 	fn hold(terms: &Terms, policy: &Policy) -> bool {
-		broken(<periods::EraBlocks as Get<u32>>::get(), terms, policy).is_none()
+		broken(&periods::Current::<Runtime>::get(), terms, policy).is_none()
 	}
 }
 
-/// Which of the bounds does not hold, with eras of at most so many blocks.
-pub fn broken(era_blocks: u32, terms: &Terms, policy: &Policy) -> Option<&'static str> {
-	if terms.window < era_blocks {
+/// Which of the bounds does not hold, on a chain with these periods.
+pub fn broken(settings: &periods::Settings, terms: &Terms, policy: &Policy) -> Option<&'static str> {
+	if terms.window < settings.era_blocks() {
 		Some("terms.window: a router that is away for an era must still be in time to claim")
+	} else if terms.window > settings.leave_blocks {
+		Some("terms.window: a router's record, which stays for periods.leaveBlocks, must outlive it")
 	} else if terms.fee > MAX_FEE {
 		Some("terms.fee: at most 250000000 (a quarter of what is paid)")
 	} else if policy.validator_rate > MAX_VALIDATOR_RATE {

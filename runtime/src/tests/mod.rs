@@ -4,6 +4,8 @@
 
 mod governance;
 mod pauses;
+mod promises;
+mod story;
 
 use codec::Encode;
 use frame_support::{

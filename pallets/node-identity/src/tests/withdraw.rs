@@ -115,3 +115,15 @@ fn only_signed_origins_withdraw() {
 		}
 	});
 }
+
+#[test]
+fn a_record_stays_while_something_is_owed_to_its_router_and_then_is_forgotten_everywhere() {
+	run_leaving(LEAVE_DELAY, || {
+		Needed::set(Some(node(1)));
+		assert_noop!(withdraw(1, 1), Error::<Test>::StillNeeded);
+		assert_eq!(Forgotten::get(), None);
+		Needed::set(Some(node(2)));
+		assert_ok!(withdraw(1, 1));
+		assert_eq!(Forgotten::get(), Some(node(1)));
+	});
+}

@@ -10,6 +10,7 @@ mod leave;
 mod newcomers;
 mod offences;
 mod pardon;
+mod purge_keys;
 mod raise_bond;
 mod random;
 mod resume;

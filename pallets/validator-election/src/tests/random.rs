@@ -13,7 +13,7 @@ use sp_runtime::{DispatchResult, Perbill, StateVersion};
 use towpath_primitives::RouterStatus;
 
 use super::offences::offend;
-use crate::{mock::*, ActiveSet, Candidates, CurrentRule, ElectedSet, ElectionRule, Event, PendingSlashes};
+use crate::{mock::*, Candidates, CurrentRule, ElectionRule, Event, PendingSlashes};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -82,12 +82,6 @@ fn step() -> impl Strategy<Value = Step> {
 	]
 }
 
-/// Serves now or in the coming era.
-fn serves(n: u8) -> bool {
-	let sets = [Some(ActiveSet::<Test>::get()), ElectedSet::<Test>::get()];
-	sets.into_iter().flatten().flatten().any(|validator| validator.operator == account(n))
-}
-
 fn apply(step: &Step) -> DispatchResult {
 	let root = || RuntimeOrigin::from(RawOrigin::Root);
 	let percent = |percent: u8| Perbill::from_percent(percent.into());
@@ -134,9 +128,7 @@ fn apply(step: &Step) -> DispatchResult {
 			offend(&[who], percent(fraction), Session::current_index().saturating_sub(ago));
 			Ok(())
 		}
-		// The session pallet drops a validator whose keys are gone. If all of them wanted that, no chain could stop them.
-		Step::PurgeKeys(who) if serves(who) => Ok(()),
-		Step::PurgeKeys(who) => Session::purge_keys(signed(who)),
+		Step::PurgeKeys(who) => ValidatorElection::purge_keys(signed(who)),
 		Step::SetKeys(who) => set_keys(who, keys(who)),
 		Step::Jail(n) => NodeIdentity::jail(root(), node(n), false).map(|_| ()).map_err(|e| e.error),
 		Step::Unjail(n) => NodeIdentity::unjail(root(), node(n)),
