@@ -56,6 +56,11 @@ failover: build ## Time without traffic when a link falls silent, beside babeld 
 	@scripts/bootstrap --peers
 	@$(toolchain); cargo test --quiet --locked --workspace --bench failover -- $(FAILOVER_ARGS)
 
+.PHONY: mesh50
+mesh50: build ## How fifty routers become a network, and what it costs, beside babeld (root; MESH50_ARGS="--topology grid")
+	@scripts/bootstrap --peers
+	@$(toolchain); cargo test --quiet --locked --workspace --bench mesh50 -- $(MESH50_ARGS)
+
 .PHONY: check-benchmarks
 check-benchmarks: bootstrap ## Run every benchmark of the pallets once, as a test (builds FRAME a second time)
 	@$(toolchain); CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)/benchmarks" cargo test --locked --features runtime-benchmarks \
