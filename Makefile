@@ -67,6 +67,11 @@ interop: build ## Plain mode beside babeld and BIRD, live, and no loop while lin
 	@scripts/bootstrap --peers
 	@$(toolchain); cargo test --quiet --locked --workspace --bench interop -- $(INTEROP_ARGS)
 
+.PHONY: mesh50
+mesh50: build ## How fifty routers become a network, and what it costs, beside babeld (root; MESH50_ARGS="--topology grid")
+	@scripts/bootstrap --peers
+	@$(toolchain); cargo test --quiet --locked --workspace --bench mesh50 -- $(MESH50_ARGS)
+
 .PHONY: check-benchmarks
 check-benchmarks: bootstrap ## Run every benchmark of the pallets once, as a test (builds FRAME a second time)
 	@$(toolchain); CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)/benchmarks" cargo test --locked --features runtime-benchmarks \

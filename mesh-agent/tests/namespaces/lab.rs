@@ -201,6 +201,12 @@ impl Lab {
 		Ok(())
 	}
 
+	/// The number of its process.
+	pub fn process(&self, name: &str) -> Result<u32> {
+		let child = self.children.iter().find(|(own, _)| own == name);
+		Ok(child.with_context(|| format!("{name} does not run"))?.1.id())
+	}
+
 	/// Ends it without warning (SIGKILL), as a power cut would.
 	pub fn kill(&mut self, name: &str) -> Result<()> {
 		let index = self.children.iter().position(|(own, _)| own == name);

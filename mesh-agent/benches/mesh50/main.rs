@@ -1,0 +1,224 @@
+//! How fifty routers that are switched on become a network, and what it costs them: our agents and babeld on the same networks
+//! of namespaces.
+//!
+//! All daemons run before any cable is plugged in, ours with what the chain says of all routers. Then all cables come up at
+//! once. The network is there when every router has a route to every other one; that packets really arrive is then tried with
+//! pairs that a circuit can join (babeld's packets go further, on a long line). After that nobody sends anything for a while, and what crosses the cables is control.
+
+#[path = "../../tests/namespaces/lab.rs"]
+#[allow(dead_code)]
+mod lab;
+
+mod contestants;
+mod site;
+mod topology;
+
+use std::{
+	thread::sleep,
+	time::{Duration, Instant},
+};
+
+use anyhow::{bail, ensure, Context, Result};
+use serde_json::{json, Value};
+
+use contestants::{Contestant, NAMES};
+use topology::Topology;
+use towpath_proto::wire::control::MAX_HOPS;
+
+const HELP: &str = "How fifty routers that are switched on become a network, and what that costs, beside babeld.
+
+Usage: make mesh50 [MESH50_ARGS=\"OPTIONS\"]
+
+  --size N           routers of a line, a grid and a random network (50); a community network has a size of its own, 51
+  --topology NAME    one shape: line, grid, random, community; may be repeated
+  --only NAME        one contestant: towpath, babeld, babeld-1s; may be repeated
+  --help             this
+
+Needs root and babeld. Prints a table on standard error and one JSON object as the last line of standard output.
+Example: make mesh50 MESH50_ARGS=\"--topology line --only towpath --size 20\"";
+
+/// No network takes longer.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// After the network is there, routes become better for a while.
+const SETTLE: Duration = Duration::from_secs(20);
+/// So long control is counted.
+const QUIET: Duration = Duration::from_secs(30);
+/// Pairs that are tried.
+const PAIRS: usize = 50;
+/// Largest network: a machine's processes and the numbers of management networks end somewhere.
+const MOST: usize = 200;
+
+struct Options {
+	size: usize,
+	topologies: Vec<&'static str>,
+	only: Vec<&'static str>,
+}
+
+fn one_of(names: &[&'static str], flag: &str, value: &str) -> Result<&'static str> {
+	let found = names.iter().find(|name| **name == value);
+	found.copied().with_context(|| format!("{flag} {value}: it must be one of {}", names.join(", ")))
+}
+
+fn options() -> Result<Options> {
+	let mut options = Options { size: 50, topologies: Vec::new(), only: Vec::new() };
+	let mut arguments = std::env::args().skip(1);
+	while let Some(argument) = arguments.next() {
+		let mut value = || arguments.next().with_context(|| format!("{argument} needs a value; try --help"));
+		match argument.as_str() {
+			"--size" => {
+				let value = value()?;
+				let size = value.parse().ok().filter(|size| (4..=MOST).contains(size));
+				options.size = size.with_context(|| format!("--size {value}: it must be a number from 4 to {MOST}"))?;
+			}
+			"--topology" => options.topologies.push(one_of(&topology::NAMES, "--topology", &value()?)?),
+			"--only" => options.only.push(one_of(&NAMES, "--only", &value()?)?),
+			"--help" => {
+				println!("{HELP}");
+				std::process::exit(0);
+			}
+			// Cargo says so to every benchmark.
+			"--bench" => {}
+			_ => bail!("{argument} is unknown; try --help"),
+		}
+	}
+	if options.topologies.is_empty() {
+		options.topologies = topology::NAMES.to_vec();
+	}
+	if options.only.is_empty() {
+		options.only = NAMES.to_vec();
+	}
+	Ok(options)
+}
+
+fn main() {
+	let outcome = match options() {
+		Ok(options) => compete(&options),
+		Err(error) => {
+			eprintln!("mesh50: {error:#}");
+			std::process::exit(2);
+		}
+	};
+	if let Err(error) = outcome {
+		eprintln!("mesh50: {error:#}");
+		std::process::exit(1);
+	}
+}
+
+/// What was found out about one contestant on one network.
+struct Figures {
+	all_reachable: Duration,
+	control: f64,
+	resident: u64,
+	private: u64,
+	cpu: f64,
+}
+
+fn compete(options: &Options) -> Result<()> {
+	if let Some(why) = lab::obstacle() {
+		bail!("cannot compare here: {why}");
+	}
+	let (mut results, mut table) = (serde_json::Map::new(), Vec::new());
+	for name in &options.topologies {
+		let topology = Topology::named(name, options.size)?;
+		let (diameter, mean) = topology.extent().context("the network falls apart")?;
+		let (routers, links) = (topology.routers, topology.links.len());
+		let shape = format!("{routers} routers, {links} links, diameter {diameter}, mean path {mean:.2}");
+		eprintln!("mesh50: {name}: {shape}, at most {} neighbours", topology.most_neighbours());
+		table.push(format!("{name}: {shape}"));
+		let mut entry = json!({ "routers": routers, "links": links, "diameter": diameter, "mean_path": mean });
+		for contestant in &options.only {
+			let figures = measure(contestant, &topology)?;
+			table.push(format!(
+				"  {contestant:12} {:10.2} {:12.0} {:10.1} {:10.1} {:10.2}",
+				figures.all_reachable.as_secs_f64(),
+				figures.control,
+				figures.resident as f64 / 1024.0,
+				figures.private as f64 / 1024.0,
+				figures.cpu * 1000.0,
+			));
+			entry[contestant] = json!({
+				"all_reachable_s": figures.all_reachable.as_secs_f64(),
+				"control_bytes_per_second_per_router": figures.control,
+				"resident_kib": figures.resident,
+				"private_kib": figures.private,
+				"cpu_ms_per_second": figures.cpu * 1000.0,
+			});
+		}
+		results.insert((*name).into(), entry);
+	}
+	eprintln!("{:14} {:>10} {:>12} {:>10} {:>10} {:>10}", "", "reachable", "control", "resident", "private", "CPU");
+	eprintln!("{:14} {:>10} {:>12} {:>10} {:>10} {:>10}", "per router", "s", "byte/s", "MiB", "MiB", "ms/s");
+	table.iter().for_each(|line| eprintln!("{line}"));
+	println!("{}", Value::Object(results));
+	Ok(())
+}
+
+fn measure(name: &str, topology: &Topology) -> Result<Figures> {
+	eprintln!("mesh50: {name}: starting {} daemons", topology.routers);
+	let mut contestant = Contestant::start(name, topology)?;
+	let measured = run(&mut contestant, topology);
+	measured.with_context(|| format!("{name}\n{}", contestant.site().lab.logs()))
+}
+
+fn run(contestant: &mut Contestant, topology: &Topology) -> Result<Figures> {
+	let begin = Instant::now();
+	contestant.site().plug_in(topology)?;
+	let mut missing: Vec<usize> = (0..topology.routers).collect();
+	while !missing.is_empty() {
+		let (mut still, all) = (Vec::new(), topology.routers - 1);
+		for router in missing {
+			if contestant.routes(router)? < all {
+				still.push(router);
+			}
+		}
+		missing = still;
+		contestant.site().lab.check()?;
+		ensure!(begin.elapsed() < PATIENCE, "{} routers miss routes after {PATIENCE:?}", missing.len());
+		sleep(Duration::from_millis(20));
+	}
+	let all_reachable = begin.elapsed();
+	eprintln!("mesh50:   all routes after {:.2} s", all_reachable.as_secs_f64());
+	let reached = reached(contestant, &sample(topology))?;
+	eprintln!("mesh50:   {reached} of {PAIRS} pairs at most {MAX_HOPS} hops apart answer each other");
+	ensure!(reached == PAIRS, "only {reached} of {PAIRS} pairs reach each other");
+	sleep(SETTLE);
+	let (before, busy) = (contestant.site().received(topology)?, contestant.cpu()?);
+	let since = Instant::now();
+	sleep(QUIET);
+	let (after, worked) = (contestant.site().received(topology)?, contestant.cpu()?);
+	let seconds = since.elapsed().as_secs_f64();
+	let routers = topology.routers as f64;
+	let (resident, private) = contestant.memory()?;
+	Ok(Figures {
+		all_reachable,
+		control: (after - before) as f64 / seconds / routers,
+		resident,
+		private,
+		cpu: (worked - busy) / seconds / routers,
+	})
+}
+
+/// Pairs that a circuit can join, spread over all there are.
+fn sample(topology: &Topology) -> Vec<(usize, usize)> {
+	let near = |from: usize| {
+		let distances = topology.distances(from).into_iter().enumerate();
+		distances.filter_map(move |(to, hops)| (1..=MAX_HOPS).contains(&hops?).then_some((from, to)))
+	};
+	let all: Vec<_> = (0..topology.routers).flat_map(near).collect();
+	(0..PAIRS).map(|number| all[number * all.len() / PAIRS]).collect()
+}
+
+/// How many of some pairs answer each other. A first packet may wait for a circuit, so each has three tries.
+fn reached(contestant: &mut Contestant, pairs: &[(usize, usize)]) -> Result<usize> {
+	let mut reached = 0;
+	for (from, to) in pairs {
+		let address = contestant.address(*to);
+		let arguments = ["-6", "-n", "-c", "1", "-W", "3", &address];
+		let mut answers = || -> Result<bool> {
+			let namespace = site::router(*from);
+			Ok(contestant.site().lab.try_exec(&namespace, "ping", &arguments)?.status.success())
+		};
+		reached += usize::from(answers()? || answers()? || answers()?);
+	}
+	Ok(reached)
+}
