@@ -316,7 +316,8 @@ impl Shell {
 	/// Sends and does everything that the agent wants.
 	async fn drain(&mut self) -> Result<()> {
 		loop {
-			let transmit = self.shared.agent.borrow_mut().poll_transmit();
+			let now = self.shared.now();
+			let transmit = self.shared.agent.borrow_mut().poll_transmit(now);
 			if let Some(transmit) = transmit {
 				if transmit.to.ip().is_multicast() {
 					self.shared.interfaces.borrow().send(transmit.to, &transmit.bytes);

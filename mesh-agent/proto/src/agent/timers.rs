@@ -73,6 +73,7 @@ impl Agent {
 		self.setups.retain(|(link, _), _| self.links.peer(*link).is_some());
 		self.free.retain(|link, _| self.links.peer(*link).is_some());
 		self.notice_unanswered(now);
+		self.forget_gone(now);
 		over.into_iter().for_each(|id| self.remove_hop(id));
 		let channels: Vec<_> = self.accounts.keys().copied().collect();
 		for channel in channels {
@@ -121,7 +122,8 @@ impl Agent {
 			let unheard = self.sources.get(&id).is_some_and(|source| !self.has_last_receipts(source));
 			if let Some(source) = self.sources.get_mut(&id) {
 				source.refresh_rate(now);
-				let busy = source.phase != Phase::Live || now.since(source.progress) < SWEEP || source.queued > 0;
+				let busy =
+					source.phase != Phase::Live || now.since(source.progress) < SWEEP || !source.queue.is_empty();
 				match unheard {
 					// Until a router has its receipt, nothing may move at all.
 					true => self.wake(now + RESEND_TICK),

@@ -10,13 +10,15 @@ mod dial;
 mod health;
 mod nearby;
 mod session;
+mod shaper;
 mod table;
 
 pub use cookie::{MAX_PROVEN, MAX_UNPROVEN};
 pub use dial::{Dial, Origin};
 pub use nearby::{FORGET, MAX_INTERFACES, MAX_NEARBY, VERIFIED};
 pub use session::{Session, SESSION_PACKETS};
-pub use table::{LinkEvent, Links, MAX_LINKS, USAGE};
+pub use shaper::{Shaper, OPEN};
+pub use table::{LinkEvent, Links, Outgoing, MAX_LINKS, USAGE};
 
 use core::{net::SocketAddr, time::Duration};
 
@@ -71,6 +73,8 @@ pub struct Link {
 	pub endpoint: SocketAddr,
 	/// What is measured about it.
 	pub quality: Quality,
+	/// How much it carries, and when the next packet may leave.
+	pub shaper: Shaper,
 	/// Since when it exists.
 	pub since: Instant,
 	heard: Instant,
