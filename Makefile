@@ -56,6 +56,10 @@ failover: build ## Time without traffic when a link falls silent, beside babeld 
 	@scripts/bootstrap --peers
 	@$(toolchain); cargo test --quiet --locked --workspace --bench failover -- $(FAILOVER_ARGS)
 
+.PHONY: latency
+latency: build ## What a flow that fills a slow link adds to pings beside it, with pacing and without (root; LATENCY_ARGS="--seconds 60")
+	@$(toolchain); cargo test --quiet --locked --workspace --bench latency -- $(LATENCY_ARGS)
+
 .PHONY: check-benchmarks
 check-benchmarks: bootstrap ## Run every benchmark of the pallets once, as a test (builds FRAME a second time)
 	@$(toolchain); CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)/benchmarks" cargo test --locked --features runtime-benchmarks \

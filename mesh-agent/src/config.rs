@@ -28,6 +28,9 @@ pub struct Config {
 	/// Neighbours that find each other.
 	#[serde(default)]
 	pub discovery: Discovery,
+	/// Send links no more than they are found to carry, so that queues stand here, where they are put in order.
+	#[serde(default = "default_pacing")]
+	pub pacing: bool,
 	/// The chain.
 	#[serde(default)]
 	pub chain: Chain,
@@ -42,6 +45,10 @@ pub struct Config {
 	/// Prometheus metrics and `status`, on loopback.
 	#[serde(default)]
 	pub metrics: Option<SocketAddr>,
+}
+
+fn default_pacing() -> bool {
+	true
 }
 
 fn default_listen() -> SocketAddr {

@@ -95,6 +95,9 @@ pub fn status(shared: &Shared) -> Value {
 			"trusted": link.trusted,
 			"rtt_ms": link.rtt.map(|rtt| rtt.as_micros() as f64 / 1000.0),
 			"loss_percent": f64::from(link.loss) / 100.0,
+			"goodput_bytes": link.goodput,
+			"pace_bytes": link.pace,
+			"waiting_bytes": link.waiting,
 		})).collect::<Vec<_>>(),
 		"routes": status.routes.len(),
 		"circuits": status.circuits.iter().map(|circuit| json!({

@@ -285,6 +285,7 @@ fn forward_local(shared: &Rc<Shared>, gateway: Option<OverlayAddress>, packet: &
 impl Shell {
 	async fn begin(&mut self, keys: &Keys, records: &[Record]) -> Result<()> {
 		let now = self.shared.now();
+		self.shared.agent.borrow_mut().set_pacing(self.config.pacing);
 		discovery::start(&self.shared, &self.config, &mut self.udp);
 		for peer in &self.config.peers {
 			self.shared.agent.borrow_mut().dial(*peer, now);

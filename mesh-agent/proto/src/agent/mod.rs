@@ -262,6 +262,12 @@ impl Agent {
 		self.links.dial(address, now);
 	}
 
+	/// Whether links are sent no more than they are found to carry. They are, unless somebody says otherwise: then queues stand
+	/// where they fill up first.
+	pub fn set_pacing(&mut self, paced: bool) {
+		self.links.paced = paced;
+	}
+
 	/// An interface of this machine can be used from now on: neighbours on it are found by beacons. `index` is what the
 	/// system calls it in addresses of its link, `port` where we take handshakes there. Beacons come out as datagrams to
 	/// [`GROUP`](crate::wire::beacon::GROUP), their scope is the interface.

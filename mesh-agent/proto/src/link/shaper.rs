@@ -283,3 +283,7 @@ fn speed(first: &Sample, last: &Sample) -> u64 {
 	let bytes = u128::from(last.bytes.saturating_sub(first.bytes));
 	u64::try_from(bytes * 1_000_000 / span).unwrap_or(MOST_RATE)
 }
+
+#[cfg(test)]
+#[path = "shaper_tests.rs"]
+mod tests;

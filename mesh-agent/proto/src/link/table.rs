@@ -104,6 +104,8 @@ pub struct Links {
 	pub(super) session_packets: u64,
 	pub(super) out: VecDeque<(SocketAddr, Vec<u8>)>,
 	messages: VecDeque<Outgoing>,
+	/// Whether links are sent no more than they carry.
+	pub(crate) paced: bool,
 	events: VecDeque<LinkEvent>,
 }
 
@@ -129,6 +131,7 @@ impl Links {
 			session_packets: super::SESSION_PACKETS,
 			out: VecDeque::new(),
 			messages: VecDeque::new(),
+			paced: true,
 			events: VecDeque::new(),
 		}
 	}
@@ -410,7 +413,9 @@ impl Links {
 				link.health.answered(at, now);
 				let sent = link.current.sent() + link.previous.as_ref().map_or(0, Session::sent);
 				link.quality.answered(rtt, sent, received);
-				link.shaper.answered(at, there, received, bytes, now);
+				if self.paced {
+					link.shaper.answered(at, there, received, bytes, now);
+				}
 				None
 			}
 			other => Some((id, other)),
