@@ -72,6 +72,10 @@ mesh50: build ## How fifty routers become a network, and what it costs, beside b
 	@scripts/bootstrap --peers
 	@$(toolchain); cargo test --quiet --locked --workspace --bench mesh50 -- $(MESH50_ARGS)
 
+.PHONY: latency
+latency: build ## What a flow that fills a slow link adds to pings beside it, with pacing and without (root; LATENCY_ARGS="--seconds 60")
+	@$(toolchain); cargo test --quiet --locked --workspace --bench latency -- $(LATENCY_ARGS)
+
 .PHONY: check-benchmarks
 check-benchmarks: bootstrap ## Run every benchmark of the pallets once, as a test (builds FRAME a second time)
 	@$(toolchain); CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)/benchmarks" cargo test --locked --features runtime-benchmarks \

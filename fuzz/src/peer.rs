@@ -97,6 +97,7 @@ impl Peer {
 					self.babel.link_down(link, now);
 					self.link = self.link.filter(|own| *own != link);
 				}
+				LinkEvent::Refused(..) => {}
 			}
 		}
 		while let Some((link, packet)) = self.babel.poll_transmit() {
@@ -175,7 +176,7 @@ impl Peer {
 		secret[..4].copy_from_slice(&own_label.to_be_bytes());
 		let mut handshake = Handshake::new(Role::Initiator, USAGE, &[], &self.secrets, &crypto(), secret);
 		let Ok(noise) = handshake.write(&[]) else { return };
-		let setup = Setup { destination, ephemeral: public(secret), max_price, avoid, noise };
+		let setup = Setup { destination, ephemeral: public(secret), max_price, protected: false, avoid, noise };
 		let cid = setup.cid();
 		self.say(&Control::Setup { setup, hop, label: own_label });
 		self.threads.push(Thread::new(cid, own_label, secret, handshake));

@@ -32,6 +32,9 @@ pub struct Config {
 	pub discovery: Discovery,
 	/// Babel in the clear, with other routers.
 	pub plain: Option<Plain>,
+	/// Send links no more than they are found to carry, so that queues stand here, where they are put in order.
+	#[serde(default = "default_pacing")]
+	pub pacing: bool,
 	/// The chain.
 	#[serde(default)]
 	pub chain: Chain,
@@ -49,6 +52,10 @@ pub struct Config {
 	/// Prometheus metrics and `status`, on loopback.
 	#[serde(default)]
 	pub metrics: Option<SocketAddr>,
+}
+
+fn default_pacing() -> bool {
+	true
 }
 
 fn default_listen() -> SocketAddr {

@@ -303,6 +303,7 @@ fn forward_local(shared: &Rc<Shared>, gateway: Option<OverlayAddress>, packet: &
 impl Shell {
 	async fn begin(&mut self, keys: &Keys, records: &[Record]) -> Result<()> {
 		let now = self.shared.now();
+		self.shared.agent.borrow_mut().set_pacing(self.config.pacing);
 		discovery::start(&self.shared, &self.config, &mut self.udp);
 		for peer in &self.config.peers {
 			self.shared.agent.borrow_mut().dial(*peer, now);
@@ -335,7 +336,8 @@ impl Shell {
 	/// Sends and does everything that the agent wants.
 	async fn drain(&mut self) -> Result<()> {
 		loop {
-			let transmit = self.shared.agent.borrow_mut().poll_transmit();
+			let now = self.shared.now();
+			let transmit = self.shared.agent.borrow_mut().poll_transmit(now);
 			if let Some(transmit) = transmit {
 				if transmit.to.ip().is_multicast() {
 					self.shared.interfaces.borrow().send(transmit.to, &transmit.bytes);

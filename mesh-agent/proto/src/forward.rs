@@ -48,6 +48,8 @@ pub enum Reason {
 	ReplayedEnd,
 	/// A queue is full.
 	QueueFull,
+	/// It stood in a queue for too long, together with those behind it: its flow is to slow down.
+	Delay,
 	/// No circuit to its destination.
 	NoCircuit,
 	/// A control message that nobody can read, or that means nothing here.
@@ -58,7 +60,7 @@ pub enum Reason {
 
 impl Reason {
 	/// All of them.
-	pub const ALL: [Self; 22] = [
+	pub const ALL: [Self; 23] = [
 		Self::Malformed,
 		Self::Handshake,
 		Self::Flood,
@@ -78,6 +80,7 @@ impl Reason {
 		Self::Seal,
 		Self::ReplayedEnd,
 		Self::QueueFull,
+		Self::Delay,
 		Self::NoCircuit,
 		Self::Message,
 		Self::MessageTag,
@@ -105,6 +108,7 @@ impl Reason {
 			Self::Seal => "seal",
 			Self::ReplayedEnd => "replayed_end",
 			Self::QueueFull => "queue_full",
+			Self::Delay => "delay",
 			Self::NoCircuit => "no_circuit",
 			Self::Message => "message",
 			Self::MessageTag => "message_tag",

@@ -12,6 +12,7 @@ extern crate alloc;
 pub mod agent;
 pub mod circuit;
 pub mod crypto;
+pub mod egress;
 pub mod forward;
 pub mod link;
 pub mod meter;

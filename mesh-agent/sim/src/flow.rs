@@ -1,15 +1,19 @@
 //! Applications: a sender of constant rate, and one that behaves like TCP (RFC 5681 with selective acknowledgements; what
-//! is lost is not sent again, because only the rate matters).
+//! is lost is not sent again, because only the rate matters), and one that asks now and then how long an answer takes. Their
+//! packets are IPv4 and UDP as far as the mesh looks at them.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use towpath_proto::time::Instant;
 
-use crate::Net;
+use crate::{net::Delivery, Net};
 
 /// Bytes of a data packet.
 pub const PACKET: usize = 1360;
 const ACK: usize = 40;
+const PING: usize = 84;
+/// Addresses, protocol and ports, then what the flow itself writes.
+const HEADER: usize = 24;
 /// A packet is lost when three later ones were acknowledged.
 const REORDER: u64 = 3;
 
@@ -20,12 +24,15 @@ pub enum Sender {
 	Constant(u64),
 	/// Like TCP.
 	Tcp,
+	/// A small question each time so much has passed; the other end answers.
+	Ping(Duration),
 }
 
 /// One flow between two agents.
 pub struct Flow {
 	from: usize,
 	to: usize,
+	port: u16,
 	sender: Sender,
 	next: u64,
 	next_at: Instant,
@@ -33,6 +40,10 @@ pub struct Flow {
 	sink: Sink,
 	/// Payload bytes that arrived.
 	pub received: u64,
+	/// When each question left, if there was no answer yet.
+	asked: BTreeMap<u64, Instant>,
+	/// How long answers took.
+	pub answers: Vec<Duration>,
 }
 
 struct Tcp {
@@ -62,38 +73,85 @@ impl Flow {
 			rtt: Duration::from_millis(200),
 			heard: now,
 		};
-		Self { from, to, sender, next: 1, next_at: now, tcp, sink: Sink::default(), received: 0 }
+		let (sink, asked, answers) = (Sink::default(), BTreeMap::new(), Vec::new());
+		Self { from, to, port: 1, sender, next: 1, next_at: now, tcp, sink, received: 0, asked, answers }
+	}
+
+	/// The same from another port, so that it is told apart from others between the same ends.
+	pub fn with_port(self, port: u16) -> Self {
+		Self { port, ..self }
+	}
+
+	/// Questions that were never answered.
+	pub fn unanswered(&self) -> usize {
+		self.asked.len()
 	}
 
 	/// Plays the flow for a while.
 	pub fn play(&mut self, net: &mut Net, span: Duration) {
+		Self::play_all(&mut [self], net, span);
+	}
+
+	/// Plays several flows, each with a port of its own, for a while.
+	pub fn play_all(flows: &mut [&mut Self], net: &mut Net, span: Duration) {
 		let end = net.now + span;
 		net.tick_at(end);
-		self.send(net);
+		flows.iter_mut().for_each(|flow| flow.send(net));
 		while net.now < end {
 			let tick = net.step();
 			let deliveries = std::mem::take(&mut net.deliveries);
 			let moved = !deliveries.is_empty();
-			for delivery in deliveries {
-				if delivery.agent == self.to && delivery.packet.len() == PACKET {
-					self.arrive(net, &delivery.packet);
-				} else if delivery.agent == self.from && delivery.packet.len() == ACK {
-					self.acknowledged(&delivery.packet, delivery.at);
+			for delivery in deliveries.iter().filter(|delivery| delivery.packet.len() >= HEADER) {
+				let port = u16::from_be_bytes([delivery.packet[20], delivery.packet[21]]);
+				if let Some(flow) = flows.iter_mut().find(|flow| flow.port == port) {
+					flow.take(net, delivery);
 				}
 			}
 			if tick || moved {
-				self.send(net);
+				flows.iter_mut().for_each(|flow| flow.send(net));
 			}
 		}
+	}
+
+	fn take(&mut self, net: &mut Net, delivery: &Delivery) {
+		match delivery.packet.len() {
+			PACKET if delivery.agent == self.to => self.arrive(net, &delivery.packet),
+			ACK if delivery.agent == self.from => self.acknowledged(&delivery.packet, delivery.at),
+			PING if delivery.agent == self.to => {
+				let to = net.address(self.from);
+				net.with(self.to, |agent, now| agent.send_packet(to, &delivery.packet, now));
+			}
+			PING if delivery.agent == self.from => {
+				if let Some(asked) = self.asked.remove(&number(&delivery.packet, HEADER)) {
+					self.answers.push(delivery.at.since(asked));
+				}
+			}
+			_ => {}
+		}
+	}
+
+	fn packet<const N: usize>(&self) -> [u8; N] {
+		let mut packet = [0; N];
+		(packet[0], packet[9]) = (0x45, 17);
+		packet[20..22].copy_from_slice(&self.port.to_be_bytes());
+		packet
 	}
 
 	fn send(&mut self, net: &mut Net) {
 		match self.sender {
 			Sender::Constant(rate) => {
 				while self.next_at <= net.now {
-					self.put(net);
+					self.put::<PACKET>(net);
 					let gap = PACKET as u64 * 8 * 1_000_000 / rate;
 					self.next_at = self.next_at + Duration::from_micros(gap);
+				}
+				net.tick_at(self.next_at);
+			}
+			Sender::Ping(every) => {
+				while self.next_at <= net.now {
+					self.asked.insert(self.next, net.now);
+					self.put::<PING>(net);
+					self.next_at = self.next_at + every;
 				}
 				net.tick_at(self.next_at);
 			}
@@ -111,16 +169,16 @@ impl Flow {
 						self.tcp.heard = net.now;
 					}
 					self.tcp.in_flight.insert(self.next, net.now);
-					self.put(net);
+					self.put::<PACKET>(net);
 				}
 				net.tick_at(net.now + Duration::from_millis(100));
 			}
 		}
 	}
 
-	fn put(&mut self, net: &mut Net) {
-		let mut packet = [0; PACKET];
-		packet[..8].copy_from_slice(&self.next.to_be_bytes());
+	fn put<const N: usize>(&mut self, net: &mut Net) {
+		let mut packet = self.packet::<N>();
+		packet[HEADER..HEADER + 8].copy_from_slice(&self.next.to_be_bytes());
 		self.next += 1;
 		let to = net.address(self.to);
 		net.with(self.from, |agent, now| agent.send_packet(to, &packet, now));
@@ -131,7 +189,7 @@ impl Flow {
 		if self.sender != Sender::Tcp {
 			return;
 		}
-		let number = number(packet, 0);
+		let number = number(packet, HEADER);
 		let sink = &mut self.sink;
 		let gap = number != sink.highest + 1;
 		if number > sink.highest {
@@ -144,16 +202,17 @@ impl Flow {
 		sink.unacknowledged += 1;
 		if sink.unacknowledged >= 2 || gap {
 			sink.unacknowledged = 0;
-			let mut ack = [0; ACK];
-			ack[..8].copy_from_slice(&sink.highest.to_be_bytes());
-			ack[8..16].copy_from_slice(&sink.before.to_be_bytes());
+			let (highest, before) = (sink.highest, sink.before);
+			let mut ack = self.packet::<ACK>();
+			ack[HEADER..HEADER + 8].copy_from_slice(&highest.to_be_bytes());
+			ack[HEADER + 8..].copy_from_slice(&before.to_be_bytes());
 			let to = net.address(self.from);
 			net.with(self.to, |agent, now| agent.send_packet(to, &ack, now));
 		}
 	}
 
 	fn acknowledged(&mut self, ack: &[u8], now: Instant) {
-		let (highest, before) = (number(ack, 0), number(ack, 8));
+		let (highest, before) = (number(ack, HEADER), number(ack, HEADER + 8));
 		let tcp = &mut self.tcp;
 		tcp.heard = now;
 		for bit in 0..64 {

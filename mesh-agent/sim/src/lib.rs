@@ -4,9 +4,10 @@
 mod chain;
 pub mod flow;
 pub mod goodput;
+pub mod latency;
 mod net;
 mod wire;
 
 pub use chain::{Chain, ChannelSpec, Settlement};
 pub use net::{Net, NodeSpec};
-pub use wire::WireSpec;
+pub use wire::{Wire, WireSpec};

@@ -1,7 +1,10 @@
-//! Experiments in virtual time. Today there is one: `towpath-sim paid-goodput`.
+//! Experiments in virtual time: `towpath-sim paid-goodput` and `towpath-sim latency`.
 
 use clap::{Parser, Subcommand};
-use towpath_sim::goodput::Scenario;
+use towpath_sim::{
+	goodput::Scenario,
+	latency::{Beside, Experiment as Slow},
+};
 
 /// Experiments with the protocol core in virtual time.
 #[derive(Parser)]
@@ -22,10 +25,54 @@ enum Experiment {
 		#[arg(long, default_value = "")]
 		only: String,
 	},
+	/// What a flow that fills a slow link with a bloated buffer adds to the answer times of one beside it.
+	Latency {
+		/// Only lines that contain this.
+		#[arg(long, default_value = "")]
+		only: String,
+	},
 }
 
 fn main() {
-	let Experiment::PaidGoodput { seeds, only } = Cli::parse().experiment;
+	match Cli::parse().experiment {
+		Experiment::PaidGoodput { seeds, only } => paid_goodput(seeds, &only),
+		Experiment::Latency { only } => latency(&only),
+	}
+}
+
+fn latency(only: &str) {
+	println!("Mbit/s  beside     filled by  base ms  median  99 %  most  lost  used  goodput  NoCredit");
+	for mbit in [1, 5, 20, 100] {
+		for beside in [Beside::Upload, Beside::Download, Beside::Neighbour] {
+			for tcp in [true, false] {
+				let head = format!(
+					"{mbit:6}  {:9}  {:9}",
+					format!("{beside:?}").to_lowercase(),
+					if tcp { "tcp" } else { "constant" }
+				);
+				if !head.contains(only) {
+					continue;
+				}
+				let experiment = Slow::new(mbit, beside, tcp);
+				let outcome = experiment.play(1);
+				let ms = |percent: usize| outcome.added(percent).as_micros() as f64 / 1e3;
+				println!(
+					"{head}  {:7.1}  {:6.1}  {:4.0}  {:4.0}  {:4}  {:.2}  {:7.2}  {:8}",
+					outcome.base.as_micros() as f64 / 1e3,
+					ms(50),
+					ms(99),
+					ms(100),
+					outcome.unanswered,
+					outcome.used,
+					outcome.goodput / experiment.best(),
+					outcome.no_credit,
+				);
+			}
+		}
+	}
+}
+
+fn paid_goodput(seeds: u64, only: &str) {
 	println!(
 		"routers  Mbit/s  rtt ms  loss %  way       sender     paid MB/s  free MB/s  ratio  NoCredit  risk/allowed"
 	);
@@ -41,7 +88,7 @@ fn main() {
 			if scenario.upload { "upload" } else { "download" },
 			if scenario.tcp { "tcp" } else { "constant" },
 		);
-		if !head.contains(&only) {
+		if !head.contains(only) {
 			continue;
 		}
 		played += 1;

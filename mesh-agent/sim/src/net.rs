@@ -256,6 +256,15 @@ impl Net {
 		}
 	}
 
+	/// Both directions of a wire, to change them.
+	pub fn change(&mut self, a: usize, b: usize, mut change: impl FnMut(&mut Wire)) {
+		for key in [(a, b), (b, a)] {
+			if let Some(wire) = self.wires.get_mut(&key) {
+				change(wire);
+			}
+		}
+	}
+
 	/// One direction of a wire.
 	pub fn wire(&self, from: usize, to: usize) -> &Wire {
 		&self.wires[&(from, to)]
@@ -430,7 +439,7 @@ impl Net {
 		let now = self.now;
 		loop {
 			let Some(agent) = &mut self.slots[index].agent else { return };
-			if let Some(train) = agent.poll_transmit() {
+			if let Some(train) = agent.poll_transmit(now) {
 				let to = index_of(train.to);
 				for datagram in train.bytes.chunks(train.segment) {
 					let arrival = self.wires.get_mut(&(index, to)).and_then(|wire| wire.send(datagram, now));

@@ -30,6 +30,11 @@ pub struct Wire {
 	pub cut: bool,
 	/// Share of data packets that is lost besides, in ten-thousandths: somebody on the way routes well and drops.
 	pub drops: u64,
+	/// Each datagram takes longer by up to this, as luck has it; none overtakes another.
+	pub jitter: Duration,
+	arrived: Instant,
+	/// Bytes that got through, IP and UDP included.
+	pub delivered: u64,
 	/// Bytes that were carried.
 	pub carried: u64,
 	/// Datagrams that the full queue refused.
@@ -39,7 +44,24 @@ pub struct Wire {
 impl Wire {
 	/// A wire whose losses follow from the seed and the datagram's number alone.
 	pub fn new(spec: WireSpec, seed: u64) -> Self {
-		Self { spec, seed, free_at: Instant::default(), counts: [0; 2], cut: false, drops: 0, carried: 0, overflow: 0 }
+		Self {
+			spec,
+			seed,
+			free_at: Instant::default(),
+			counts: [0; 2],
+			cut: false,
+			drops: 0,
+			jitter: Duration::ZERO,
+			arrived: Instant::default(),
+			delivered: 0,
+			carried: 0,
+			overflow: 0,
+		}
+	}
+
+	/// It carries so many bits a second from now on. What waits has its turn as before.
+	pub fn set_rate(&mut self, rate: u64) {
+		self.spec.rate = rate;
 	}
 
 	/// When a datagram that is sent now arrives, if it does.
@@ -58,7 +80,10 @@ impl Wire {
 		}
 		self.free_at = self.free_at.max(now) + Duration::from_micros((bits * 1_000_000).div_ceil(self.spec.rate));
 		self.carried += datagram.len() as u64;
-		(!self.cut && !lost).then(|| self.free_at + self.spec.delay)
+		self.delivered += bits / 8;
+		let luck = mix(self.seed ^ mix(*count << 2 | 2)) % 1_000;
+		self.arrived = self.arrived.max(self.free_at + self.spec.delay + self.jitter * luck as u32 / 1_000);
+		(!self.cut && !lost).then_some(self.arrived)
 	}
 }
 

@@ -15,6 +15,7 @@ pub fn view(config: &Config) -> Value {
 			"interfaces": config.discovery.interfaces,
 			"except": config.discovery.except,
 		},
+		"pacing": config.pacing,
 		"metrics": config.metrics.map(|address| address.to_string()),
 		"api": { "listen": config.api.listen.map(|address| address.to_string()) },
 		"chain": {

@@ -59,6 +59,9 @@ fn links(shared: &Shared) -> Vec<Value> {
 			"registered": standing(link.standing),
 			"rtt_ms": link.rtt.map(|rtt| rtt.as_micros() as f64 / 1000.0),
 			"loss_percent": f64::from(link.loss) / 100.0,
+			"goodput_bytes": link.goodput,
+			"pace_bytes": link.pace,
+			"waiting_bytes": link.waiting,
 			"up_seconds": now.since(link.since).as_secs(),
 		})
 	};

@@ -48,6 +48,8 @@ pub const URL: &str = "http://10.9.0.2:8080/";
 pub struct Network {
 	/// Where it runs.
 	pub lab: Lab,
+	/// Lines at the top of every agent's configuration.
+	pub more: String,
 }
 
 /// The ed25519 seed of a hard derivation from the well-known development phrase, like `//Alice//router`.
@@ -102,7 +104,7 @@ impl Network {
 		}
 		lab.link(("r4", &format!("{EXIT}/24")), ("origin", "10.9.0.2/24"))?;
 		lab.count()?;
-		Ok(Self { lab })
+		Ok(Self { lab, more: String::new() })
 	}
 
 	/// The gateway's address inside the mesh.
@@ -166,7 +168,8 @@ impl Network {
 		let peers = CABLES.iter().filter(|(a, _, _)| *a == agent);
 		let peers: Vec<_> = peers.map(|(_, _, octet)| format!("\"10.1.{octet}.2:7700\"")).collect();
 		let text = format!(
-			"folder = {folder:?}\nlisten = \"0.0.0.0:7700\"\npeers = [{}]\n[chain]\nendpoint = \"{}\"\naccount = {:?}\n{own}",
+			"{}folder = {folder:?}\nlisten = \"0.0.0.0:7700\"\npeers = [{}]\n[chain]\nendpoint = \"{}\"\naccount = {:?}\n{own}",
+			self.more,
 			peers.join(", "),
 			self.endpoint(agent),
 			folder.join("account.uri"),

@@ -44,6 +44,7 @@ impl Agent {
 				LinkEvent::Down(id, peer) => {
 					self.babel.link_down(id, now);
 					self.free.remove(&id);
+					self.forget_waiting(id, now);
 					self.setups.retain(|(link, _), _| *link != id);
 					// Who is told of a broken circuit must know already that this is no way any more.
 					self.send_routes();

@@ -4,9 +4,10 @@ use alloc::vec::Vec;
 
 use towpath_primitives::OverlayAddress;
 
-use super::{protected::queue_limit, Agent, Event};
+use super::{egress::Ticket, queue_bounds, Agent, Event};
 use crate::{
-	circuit::{pause, Class, Direction, Hop, Opened, Phase, RejectedPacket, Target, BURST},
+	circuit::{burst, pause, Class, Direction, Hop, Opened, Phase, RejectedPacket, Target},
+	egress::{flow_of, Origin},
 	forward::{decide, Credit, Reason, Verdict},
 	link::{Accepted, LinkId},
 	meter::Metered,
@@ -61,16 +62,22 @@ impl Agent {
 	}
 
 	fn queue_at_source(&mut self, id: u32, packet: &[u8], now: Instant) {
+		let flow = flow_of(packet, self.flow_secret);
 		let Some(source) = self.sources.get_mut(&id) else { return };
-		if source.queued + packet.len() > queue_limit(Some(source.class())) {
-			return self.drop_packet(Reason::QueueFull);
-		}
-		source.queued += packet.len();
-		source.queue.push_back(packet.to_vec());
+		let mut dropped = Vec::new();
+		source.queue.push(
+			flow,
+			0,
+			packet.to_vec(),
+			&queue_bounds(Some(source.class()), source.rtt_least),
+			now,
+			&mut dropped,
+		);
+		dropped.iter().for_each(|_| self.drops.add(Reason::QueueFull));
 		self.flush_source(id, now);
 	}
 
-	/// Sends what the credit on the path allows (M4).
+	/// Sends what the credit on the path allows (M4), and the link.
 	pub(super) fn flush_source(&mut self, id: u32, now: Instant) {
 		let Some(source) = self.sources.get_mut(&id) else { return };
 		if source.phase == Phase::Offering || source.queue.is_empty() {
@@ -81,36 +88,33 @@ impl Agent {
 			let at = source.paced;
 			return self.wake(at);
 		}
-		let mut free = source.sendable();
-		let mut left = BURST;
-		let mut sealed = Vec::new();
-		let mut later = None;
-		if let Some(end) = &mut source.end {
-			while let Some(packet) = source.queue.front().filter(|packet| packet.len() as u64 <= free.min(left)) {
-				if source.setup.protected {
-					if let Err(at) = self.protected.take_own(self.node, link, packet.len(), now) {
-						later = Some(at);
-						break;
-					}
+		let most = burst(source.rate());
+		let (mut free, mut left) = (source.sendable(now), most);
+		let bounds = queue_bounds(Some(source.class()), source.rtt_least);
+		let (mut dropped, mut later) = (Vec::new(), None);
+		while !self.is_full(link, &Origin::Source(id)) {
+			let Some(source) = self.sources.get_mut(&id) else { break };
+			let Some(end) = &mut source.end else { break };
+			if source.setup.protected {
+				let Some(length) = source.queue.next_size(&bounds) else { break };
+				if let Err(at) = self.protected.take_own(self.node, link, length, now) {
+					later = Some(at);
+					break;
 				}
-				free -= packet.len() as u64;
-				left -= packet.len() as u64;
-				source.queued -= packet.len();
-				sealed.push(end.seal(false, packet, now));
-				source.queue.pop_front();
 			}
+			let fits = |size: usize| size as u64 <= free.min(left);
+			let Some(packet) = source.queue.pop(&bounds, now, fits, &mut dropped) else { break };
+			free -= packet.len() as u64;
+			left -= packet.len() as u64;
+			let mut sealed = end.seal(false, &packet, now);
+			self.put_on_link(link, label, Origin::Source(id), &mut sealed, now);
 		}
-		let sent = sealed.iter().map(|packet| (packet.len() - HEADER_LEN) as u64).sum();
-		source.flushed(sent, now);
-		let waits = !source.queue.is_empty() && left < BURST / 2;
-		if waits {
-			source.paced = now + pause(BURST - left, source.pace());
-		}
-		let paced = source.paced;
-		for mut packet in sealed {
-			self.put_on_link(link, label, &mut packet, now);
-		}
-		if waits {
+		dropped.iter().for_each(|_| self.drops.add(Reason::Delay));
+		let Some(source) = self.sources.get_mut(&id) else { return };
+		source.flushed(most - left, now);
+		if !source.queue.is_empty() && left < most / 2 {
+			source.paced = now + pause(most - left, source.pace(now));
+			let paced = source.paced;
 			self.wake(paced);
 		}
 		if let Some(at) = later {
@@ -119,35 +123,46 @@ impl Agent {
 	}
 
 	fn queue_at_far_end(&mut self, id: u32, packet: &[u8], now: Instant) {
+		let flow = flow_of(packet, self.flow_secret);
 		let Some(hop) = self.hops.get_mut(&id) else { return };
-		let most = queue_limit(hop.class());
+		let class = hop.class();
 		let Some(far) = hop.far.as_mut() else { return };
-		if far.queued + packet.len() > most {
-			return self.drop_packet(Reason::QueueFull);
-		}
-		far.queued += packet.len();
-		far.queue.push_back(packet.to_vec());
+		let mut dropped = Vec::new();
+		far.queue.push(flow, 0, packet.to_vec(), &queue_bounds(class, far.rtt), now, &mut dropped);
+		dropped.iter().for_each(|_| self.drops.add(Reason::QueueFull));
 		self.flush_far_end(id, now);
 	}
 
-	/// Sends what the source's limit, and our own credit, allow.
+	/// Sends what the source's limit, our own credit and the link allow.
 	pub(super) fn flush_far_end(&mut self, id: u32, now: Instant) {
-		let mut left = BURST;
+		let mut dropped = Vec::new();
+		self.send_from_far_end(id, &mut dropped, now);
+		dropped.iter().for_each(|_| self.drops.add(Reason::Delay));
+	}
+
+	fn send_from_far_end(&mut self, id: u32, dropped: &mut Vec<Vec<u8>>, now: Instant) {
+		let Some(hop) = self.hops.get(&id) else { return };
+		let Some(far) = hop.far.as_ref() else { return };
+		// The pace is twice the rate, mostly.
+		let most = burst(far.pace / 2);
+		let mut left = most;
+		let (origin, bounds) =
+			(Origin::Hop { id, direction: Direction::Down, data: true }, queue_bounds(hop.class(), far.rtt));
 		loop {
 			let Some(hop) = self.hops.get_mut(&id) else { return };
-			let back = hop.back;
+			let (back, label) = (hop.back, hop.back_label);
 			let Some(far) = &mut hop.far else { return };
 			if left == 0 {
-				far.paced = now + pause(BURST, far.pace);
+				far.paced = now + pause(most, far.pace);
 			}
 			if far.paced > now {
 				let at = far.paced;
 				return self.wake(at);
 			}
-			let (Some(end), Some(limit), Some(packet)) = (&far.end, far.limit, far.queue.front()) else { return };
-			let length = packet.len();
-			left = left.saturating_sub(length as u64);
-			if end.sent.saturating_add(length as u64) > limit {
+			let (Some(end), Some(limit)) = (&far.end, far.limit) else { return };
+			let room = limit.saturating_sub(end.sent);
+			let Some(length) = far.queue.next_size(&bounds).filter(|length| *length as u64 <= room) else { return };
+			if self.is_full(back, &origin) {
 				return;
 			}
 			if let Err(at) = self.may_answer(id, back, length, now) {
@@ -155,17 +170,13 @@ impl Agent {
 			}
 			let Some(hop) = self.hops.get_mut(&id) else { return };
 			let Some(far) = &mut hop.far else { return };
-			let (Some(end), Some(packet)) = (&mut far.end, far.queue.pop_front()) else { return };
-			far.queued -= length;
+			// A longer one may stand behind one that has waited too long.
+			let Some(packet) = far.queue.pop(&bounds, now, |size| size as u64 <= room, dropped) else { return };
+			let Some(end) = &mut far.end else { return };
+			left = left.saturating_sub(packet.len() as u64);
 			let mut sealed = end.seal(false, &packet, now);
-			let sequence = end.sequence;
-			hop.down.into += length as u64;
-			hop.down.out += length as u64;
-			hop.down.sequence = sequence;
 			hop.used = now;
-			let (back, label) = (hop.back, hop.back_label);
-			self.charge(id, length, now);
-			self.put_on_link(back, label, &mut sealed, now);
+			self.put_on_link(back, label, origin, &mut sealed, now);
 			self.report_when_due(id, now);
 		}
 	}
@@ -187,16 +198,6 @@ impl Agent {
 		}
 	}
 
-	/// Last step of every packet: label, counter and tag of the link.
-	pub(super) fn put_on_link(&mut self, link: LinkId, label: u32, bytes: &mut [u8], now: Instant) {
-		let Some(link) = self.links.get(link) else { return };
-		let to = link.endpoint;
-		let mut packet = Packet::blank(&mut *bytes);
-		let transit = packet.transit();
-		link.session(now).send_packet(&mut packet, label, &transit);
-		self.transmit(to, bytes);
-	}
-
 	pub(super) fn handle_packet(&mut self, bytes: &mut [u8], now: Instant) {
 		let Ok(packet) = Packet::parse(&mut *bytes) else { return self.drop_packet(Reason::Malformed) };
 		let Some(target) = self.labels.get(packet.label()) else { return self.drop_packet(Reason::UnknownLabel) };
@@ -211,7 +212,7 @@ impl Agent {
 	}
 
 	fn pass(&mut self, target: Target, bytes: &mut [u8], accepted: Accepted, now: Instant) {
-		let Ok(mut packet) = Packet::parse(&mut *bytes) else { return };
+		let Ok(packet) = Packet::parse(&*bytes) else { return };
 		let (length, control) = (packet.length(), packet.is_control());
 		let id = target.circuit;
 		let credit = self.credit(id, target.link, length, control, now);
@@ -220,7 +221,9 @@ impl Agent {
 			true => decide(hop, target.direction, &packet, accepted, credit),
 			false => Verdict::Drop(Reason::Unbound),
 		};
-		if accepted == Accepted::Yes && !control {
+		let forwards = matches!(verdict, Verdict::Forward { .. });
+		// What goes on is counted when it leaves.
+		if accepted == Accepted::Yes && !control && !forwards {
 			let sequence = packet.sequence();
 			let passed = hop.passed(target.direction);
 			passed.into += length as u64;
@@ -228,23 +231,18 @@ impl Agent {
 		}
 		match verdict {
 			Verdict::Drop(reason) => self.drop_packet(reason),
-			Verdict::Deliver => self.receive_at_far_end(id, packet, now),
+			Verdict::Deliver => match Packet::parse(&mut *bytes) {
+				Ok(packet) => self.receive_at_far_end(id, packet, now),
+				Err(_) => {}
+			},
 			Verdict::Forward { transit } => {
 				hop.used = now;
 				let (link, label) = match (target.direction, &hop.onward) {
 					(Direction::Up, Some(onward)) => (onward.link, onward.label.unwrap_or(0)),
 					_ => (hop.back, hop.back_label),
 				};
-				if !control {
-					hop.passed(target.direction).out += length as u64;
-				}
-				let Some(link) = self.links.get(link) else { return self.drop_packet(Reason::NoWay) };
-				let to = link.endpoint;
-				link.session(now).send_packet(&mut packet, label, &transit);
-				if !control {
-					self.charge(id, length, now);
-				}
-				self.transmit(to, bytes);
+				let origin = Origin::Hop { id, direction: target.direction, data: !control };
+				self.send_or_queue(link, Ticket { label, transit, origin, yields: !control }, bytes, now);
 			}
 		}
 	}
@@ -290,7 +288,7 @@ impl Agent {
 	}
 
 	/// M1, for a packet that leaves.
-	fn charge(&mut self, id: u32, length: usize, now: Instant) {
+	pub(super) fn charge(&mut self, id: u32, length: usize, now: Instant) {
 		let Some(hop) = self.hops.get(&id) else { return };
 		let (price, Some(Some(channel))) = (hop.offer.offer.price, hop.payer()) else { return };
 		if let Some(account) = self.accounts.get_mut(&channel) {

@@ -13,6 +13,7 @@ use crate::{
 		USAGE,
 	},
 	crypto::{Handshake, Role},
+	egress::Origin,
 	forward::Reason,
 	receipt::share,
 	time::Instant,
@@ -259,7 +260,7 @@ impl Agent {
 		}
 		self.wake(now);
 		self.successors.retain(|_, next| *next != id);
-		if self.succeed(id, &mut queue) {
+		if self.succeed(id, &mut queue, now) {
 			return self.pay(now);
 		}
 		// The other end may be the one with something to say, and cannot without a circuit.
@@ -270,7 +271,7 @@ impl Agent {
 		match self.reopen(destination, now) {
 			Some(next) => {
 				let Some(source) = self.sources.get_mut(&next) else { return };
-				source.put_queue(queue);
+				source.queue = queue;
 			}
 			None if !queue.is_empty() => self.drop_packet(Reason::NoCircuit),
 			None => {}
@@ -309,7 +310,7 @@ impl Agent {
 					source.promise.confirm(stamp);
 					let rtt =
 						now.since(Instant::from_micros(stamp)).saturating_sub(Duration::from_micros(u64::from(held)));
-					source.echoed(rtt);
+					source.echoed(rtt, now);
 				}
 				source.damaged_up = source.damaged_up.max(damaged);
 				source.reported(highest, verified, Sample { sequence, bytes: sent, at: now }, waiting, now);
@@ -346,7 +347,7 @@ impl Agent {
 			None => return,
 		};
 		let stamp = source.promise.make(bytes, now);
-		let message = EndMessage::Limit { bytes, pace: source.pace(), stamp }.encode();
+		let message = EndMessage::Limit { bytes, pace: source.pace(now), stamp }.encode();
 		self.send_end_message_up(id, &message, now);
 		self.wake(now + Duration::from_millis(100));
 	}
@@ -356,7 +357,7 @@ impl Agent {
 		let (Some(end), Some(label)) = (&mut source.end, source.label) else { return };
 		let mut sealed = end.seal(true, message, now);
 		let link = source.link;
-		self.put_on_link(link, label, &mut sealed, now);
+		self.put_on_link(link, label, Origin::Source(id), &mut sealed, now);
 	}
 
 	/// A message from the source.
@@ -414,19 +415,19 @@ impl Agent {
 			verified: end.verified,
 			sequence: end.sequence,
 			sent: end.sent,
-			waiting: far.queued as u64,
+			waiting: far.queue.bytes() as u64,
 			damaged: end.damaged,
 			echo,
 		};
 		let mut sealed = end.seal(true, &message.encode(), now);
 		let (back, label) = (hop.back, hop.back_label);
-		self.put_on_link(back, label, &mut sealed, now);
+		self.put_on_link(back, label, Origin::Hop { id, direction: Direction::Down, data: false }, &mut sealed, now);
 	}
 
 	/// Bytes that wait at this end for credit towards an address.
 	pub fn queued_for(&self, to: &OverlayAddress) -> usize {
-		let source = self.source_to.get(to).and_then(|id| self.sources.get(id)).map(|source| source.queued);
-		let far = self.far_of.get(to).and_then(|id| self.hops.get(id)?.far.as_ref()).map(|far| far.queued);
+		let source = self.source_to.get(to).and_then(|id| self.sources.get(id)).map(|source| source.queue.bytes());
+		let far = self.far_of.get(to).and_then(|id| self.hops.get(id)?.far.as_ref()).map(|far| far.queue.bytes());
 		source.or(far).unwrap_or(0)
 	}
 

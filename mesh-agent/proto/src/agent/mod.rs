@@ -6,6 +6,7 @@
 mod avoid;
 mod control;
 mod data;
+mod egress;
 mod ends;
 mod money;
 mod protected;
@@ -31,8 +32,9 @@ pub use shares::{CLIENT_SETUPS, MAX_FREE_PER_LINK, ROUTER_SETUPS, UNBOUND_GRACE}
 pub use status::{AccountStatus, CircuitStatus, LinkStatus, RouteStatus, Standing, Status};
 
 use crate::{
-	circuit::{Hop, Labels, Source},
-	crypto::{Secrets, SharedCrypto},
+	circuit::{Class, Hop, Labels, Source},
+	crypto::{derive, Secrets, SharedCrypto},
+	egress::{Aim, Bounds, Egress, FairQueue, InnerFlow, MTU},
 	forward::Drops,
 	link::{LinkId, Links, Trouble},
 	receipt::{Purse, Spending},
@@ -53,8 +55,14 @@ const MAX_TRAIN: usize = 60_000;
 /// Most packets in one train.
 const MAX_TRAIN_PACKETS: usize = 64;
 
-/// Packets that wait at one end of a circuit.
-pub(crate) type Queue = VecDeque<Vec<u8>>;
+/// Packets that wait at one end of a circuit, by the flows of the machine that they belong to.
+pub(crate) type Queue = FairQueue<InnerFlow, Vec<u8>>;
+
+/// What may wait at an end of a circuit of this class from which a round trip takes so long.
+pub(crate) fn queue_bounds(class: Option<Class>, rtt: Duration) -> Bounds {
+	let most = protected::queue_limit(class);
+	Bounds { flow: most, all: most, quantum: MTU as usize, aim: Aim::of_path(rtt) }
+}
 
 /// What an operator decides.
 #[derive(Clone)]
@@ -168,6 +176,8 @@ pub struct Agent {
 	config: Config,
 	crypto: SharedCrypto,
 	rng: ChaCha20Rng,
+	/// Nobody else knows which flows of ours share a queue.
+	flow_secret: u64,
 	node: NodeId,
 	address: OverlayAddress,
 	links: Links,
@@ -202,6 +212,8 @@ pub struct Agent {
 	setups: BTreeMap<(LinkId, bool), Bucket>,
 	drops: Drops,
 	transmits: VecDeque<Transmit>,
+	/// What waits for links that carry no more.
+	egress: BTreeMap<LinkId, Egress>,
 	events: VecDeque<Event>,
 	due: Instant,
 	swept: Instant,
@@ -217,11 +229,14 @@ impl Agent {
 		rng.fill_bytes(&mut links_seed);
 		let node = NodeId(crypto.public_key(&config.secrets.node_seed));
 		let address = node.overlay_address();
+		let mut flows = [0; 8];
+		flows.copy_from_slice(&derive(&seed, b"flows", &[])[..8]);
 		let links = Links::new(config.secrets.clone(), crypto.clone(), ChaCha20Rng::from_seed(links_seed));
 		let mut agent = Self {
 			config,
 			crypto,
 			rng,
+			flow_secret: u64::from_le_bytes(flows),
 			node,
 			address,
 			links,
@@ -250,6 +265,7 @@ impl Agent {
 			setups: BTreeMap::new(),
 			drops: Drops::default(),
 			transmits: VecDeque::new(),
+			egress: BTreeMap::new(),
 			events: VecDeque::new(),
 			due: now,
 			swept: now,
@@ -273,6 +289,12 @@ impl Agent {
 	/// Keeps a link to whoever is at this address.
 	pub fn dial(&mut self, address: SocketAddr, now: Instant) {
 		self.links.dial(address, now);
+	}
+
+	/// Whether links are sent no more than they are found to carry. They are, unless somebody says otherwise: then queues stand
+	/// where they fill up first.
+	pub fn set_pacing(&mut self, paced: bool) {
+		self.links.paced = paced;
 	}
 
 	/// An interface of this machine can be used from now on: neighbours on it are found by beacons. `index` is what the
@@ -310,10 +332,11 @@ impl Agent {
 	}
 
 	/// The next datagrams to send.
-	pub fn poll_transmit(&mut self) -> Option<Transmit> {
+	pub fn poll_transmit(&mut self, now: Instant) -> Option<Transmit> {
 		self.send_routes();
-		while let Some((to, bytes)) = self.links.poll_transmit() {
-			self.transmits.push_back(Transmit { to, segment: bytes.len(), bytes });
+		self.send_messages(now);
+		if self.transmits.is_empty() {
+			self.send_waiting(now);
 		}
 		self.transmits.pop_front()
 	}
@@ -334,7 +357,8 @@ impl Agent {
 	pub fn poll_timeout(&self) -> Option<Instant> {
 		let circuits =
 			(!self.sources.is_empty() || !self.hops.is_empty() || !self.wanted.is_empty()).then_some(self.due);
-		[self.links.poll_timeout(), self.babel.poll_timeout(), circuits].into_iter().flatten().min()
+		let waiting = self.next_waiting();
+		[self.links.poll_timeout(), self.babel.poll_timeout(), circuits, waiting].into_iter().flatten().min()
 	}
 
 	fn wake(&mut self, at: Instant) {

@@ -1,6 +1,6 @@
 //! A router's part in setting circuits up: offers, binds and refusals.
 
-use alloc::{collections::VecDeque, vec::Vec};
+use alloc::vec::Vec;
 
 use towpath_primitives::{OverlayAddress, Signature};
 
@@ -17,6 +17,9 @@ use crate::{
 	time::Instant,
 	wire::control::{Bind, Control, Offer, Passed, Refusal, Setup, SignedOffer, MAX_AVOIDED, MAX_HOPS, MAX_LOSS},
 };
+
+/// A bind may also have waited for the chain's word.
+const LONGEST_TRIP: core::time::Duration = core::time::Duration::from_millis(500);
 
 impl Agent {
 	pub(super) fn on_setup(&mut self, link: LinkId, setup: Setup, place: u8, label: u32, now: Instant) {
@@ -93,8 +96,8 @@ impl Agent {
 					end: None,
 					peer: None,
 					limit: None,
-					queue: VecDeque::new(),
-					queued: 0,
+					rtt: LONGEST_TRIP,
+					queue: super::Queue::default(),
 					stamp: 0,
 					echo: None,
 					reported: (0, 0, now),
@@ -278,6 +281,7 @@ impl Agent {
 			}
 			let chain = chain.iter().copied().map(MacKey).collect();
 			let (up, down) = end_keys(&keys);
+			far.rtt = now.since(hop.since).min(LONGEST_TRIP);
 			far.end = Some(End::new(self.crypto.aead(&down), self.crypto.aead(&up), chain, now));
 			let peer = identity.node.overlay_address();
 			far.peer = Some(peer);
@@ -295,10 +299,10 @@ impl Agent {
 	fn answer_over(&mut self, peer: OverlayAddress, id: u32) {
 		let before = self.far_of.insert(peer, id).filter(|before| *before != id);
 		let old = before.and_then(|before| self.hops.get_mut(&before)?.far.as_mut());
-		let waiting = old.map(|far| (core::mem::take(&mut far.queue), core::mem::take(&mut far.queued)));
+		let waiting = old.map(|far| core::mem::take(&mut far.queue));
 		let far = self.hops.get_mut(&id).and_then(|hop| hop.far.as_mut());
-		if let (Some((queue, queued)), Some(far)) = (waiting, far) {
-			(far.queue, far.queued) = (queue, queued);
+		if let (Some(queue), Some(far)) = (waiting, far) {
+			far.queue = queue;
 		}
 	}
 

@@ -7,7 +7,7 @@
 use towpath_primitives::OverlayAddress;
 
 use super::{Agent, Event};
-use crate::{circuit::Source, time::Instant};
+use crate::{forward::Reason, time::Instant};
 
 /// Why a circuit ends that worked until its successor took its place.
 pub const SUCCEEDED: &str = "its successor is live";
@@ -33,24 +33,31 @@ impl Agent {
 		let (destination, queue) = (source.destination, source.take_queue());
 		source.succeeded = true;
 		self.leaving.insert(old, now);
-		self.inherit(destination, id, queue);
+		self.inherit(destination, id, queue, now);
 		self.events.push_back(Event::CircuitDown { destination, why: SUCCEEDED });
 		self.flush_source(id, now);
 	}
 
 	/// A circuit is over before its successor is live. Whether there is one, which takes what waits.
-	pub(super) fn succeed(&mut self, old: u32, queue: &mut super::Queue) -> bool {
+	pub(super) fn succeed(&mut self, old: u32, queue: &mut super::Queue, now: Instant) -> bool {
 		let Some(next) = self.successors.remove(&old) else { return false };
 		let Some(to) = self.sources.get(&next).map(|source| source.destination) else { return false };
-		self.inherit(to, next, core::mem::take(queue));
+		self.inherit(to, next, core::mem::take(queue), now);
 		true
 	}
 
-	fn inherit(&mut self, to: OverlayAddress, id: u32, mut queue: super::Queue) {
+	fn inherit(&mut self, to: OverlayAddress, id: u32, mut queue: super::Queue, now: Instant) {
 		self.source_to.insert(to, id);
 		if let Some(source) = self.sources.get_mut(&id) {
-			queue.append(&mut source.queue);
-			Source::put_queue(source, queue);
+			let mut dropped = alloc::vec::Vec::new();
+			queue.append(
+				&mut source.queue,
+				&super::queue_bounds(Some(source.class()), source.rtt_least),
+				now,
+				&mut dropped,
+			);
+			source.queue = queue;
+			dropped.iter().for_each(|_| self.drops.add(Reason::QueueFull));
 		}
 	}
 }
@@ -63,7 +70,7 @@ mod tests {
 	use super::*;
 	use crate::{
 		agent::Config,
-		circuit::{Phase, CIRCUIT_PACKETS, LEAST_LIFETIME, OFFER_LIFETIME},
+		circuit::{Phase, Source, CIRCUIT_PACKETS, LEAST_LIFETIME, OFFER_LIFETIME},
 		crypto::{RustCrypto, Secrets},
 		settlement::Limits,
 	};
@@ -108,7 +115,7 @@ mod tests {
 				self.now = self.now + Duration::from_millis(1);
 				self.agents.iter_mut().for_each(|agent| agent.handle_timeout(self.now));
 				for from in [0, 1, 0, 1, 0, 1] {
-					while let Some(train) = self.agents[from].poll_transmit() {
+					while let Some(train) = self.agents[from].poll_transmit(self.now) {
 						for datagram in train.bytes.chunks(train.segment) {
 							let (to, mut bytes) = (&mut self.agents[1 - from], datagram.to_vec());
 							to.handle_datagram(place(from as u8), &mut bytes, self.now);

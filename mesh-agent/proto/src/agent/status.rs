@@ -8,8 +8,9 @@ use towpath_primitives::{Amount, ChannelId, NodeId, OverlayAddress};
 use super::Agent;
 use crate::{
 	circuit::{Class, Phase},
+	egress::Egress,
 	forward::Drops,
-	link::{Origin, Refused},
+	link::{Origin, Refused, OPEN},
 	settlement::{Account, Serving},
 	time::Instant,
 };
@@ -46,6 +47,12 @@ pub struct LinkStatus {
 	pub rtt: Option<Duration>,
 	/// Share of datagrams that do not arrive, in ten-thousandths.
 	pub loss: u16,
+	/// Bytes a second that arrived at the neighbour of late.
+	pub goodput: u64,
+	/// Bytes a second that are sent at most, so that no queue stands on the way; nothing: as many as come.
+	pub pace: Option<u64>,
+	/// Bytes that wait for that.
+	pub waiting: usize,
 }
 
 /// A circuit that begins here.
@@ -136,6 +143,9 @@ impl Agent {
 					since: link.since,
 					rtt: link.quality.rtt,
 					loss: link.quality.loss,
+					goodput: link.shaper.goodput(),
+					pace: Some(link.shaper.rate()).filter(|rate| *rate != OPEN),
+					waiting: self.egress.get(&id).map_or(0, Egress::bytes),
 				})
 				.collect(),
 			routes: self.babel.routes().map(|(prefix, route)| (prefix.address, route.metric)).collect(),

@@ -75,6 +75,7 @@ impl Agent {
 		let links = &self.links;
 		self.protected.sweep(|link| links.peer(link).is_some(), now);
 		self.notice_unanswered(now);
+		self.forget_gone(now);
 		over.into_iter().for_each(|id| self.remove_hop(id));
 		let channels: Vec<_> = self.accounts.keys().copied().collect();
 		for channel in channels {
@@ -124,7 +125,8 @@ impl Agent {
 			let unheard = self.sources.get(&id).is_some_and(|source| !self.has_last_receipts(source));
 			if let Some(source) = self.sources.get_mut(&id) {
 				source.refresh_rate(now);
-				let busy = source.phase != Phase::Live || now.since(source.progress) < SWEEP || source.queued > 0;
+				let busy =
+					source.phase != Phase::Live || now.since(source.progress) < SWEEP || !source.queue.is_empty();
 				match unheard {
 					// Until a router has its receipt, nothing may move at all.
 					true => self.wake(now + RESEND_TICK),

@@ -7,12 +7,14 @@
 //!               └──10 s without either──> gone
 //! ```
 
-use alloc::{collections::VecDeque, vec::Vec};
+use alloc::vec::Vec;
+use core::time::Duration;
 
 use towpath_primitives::{ChannelId, NodeId, OverlayAddress, Signature};
 
 use super::{Class, Direction, End};
 use crate::{
+	agent::Queue,
 	crypto::{Handshake, MacKey},
 	link::LinkId,
 	time::Instant,
@@ -80,10 +82,10 @@ pub struct FarEnd {
 	pub peer: Option<OverlayAddress>,
 	/// Most data bytes that may be sent; without one the circuit is free.
 	pub limit: Option<u64>,
+	/// From the offer to the bind: as long as a round trip to the source, about.
+	pub rtt: Duration,
 	/// Packets that wait for the limit.
-	pub queue: VecDeque<Vec<u8>>,
-	/// Bytes in the queue.
-	pub queued: usize,
+	pub queue: Queue,
 	/// The newest limit's stamp.
 	pub stamp: u64,
 	/// The same and when it came, until the source was told.

@@ -4,7 +4,7 @@
 //! Offering ──all offers──> Binding ──the far end answers──> Live ──close, break or stall──> gone
 //! ```
 
-use alloc::{collections::VecDeque, vec::Vec};
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use towpath_primitives::{ChannelId, NodeId, OverlayAddress, Signature};
@@ -16,9 +16,10 @@ use super::{
 	ring::{Ring, Sample},
 	stall::Stall,
 	waste::Waste,
-	window, Class, End, HopKeys, CIRCUIT_PACKETS,
+	window, Class, End, HopKeys, Queues, CIRCUIT_PACKETS,
 };
 use crate::{
+	agent::Queue,
 	crypto::Handshake,
 	link::LinkId,
 	meter::Metered,
@@ -27,6 +28,8 @@ use crate::{
 	wire::control::{Bind, CircuitId, Offer, Passed, Proof, Reading, Setup, SignedOffer},
 };
 
+/// The least round trip grows by one part in so many with each report: a few hundredths a second.
+const CREEP: u32 = 512;
 /// Credit that is never planned with: what interpolating between samples may be wrong by.
 const SLACK: u64 = 4096;
 /// Bytes that count for both ends when credit is shared between them, and the least that is worth a message.
@@ -108,9 +111,7 @@ pub struct Source {
 	/// What is sent in its place where both ends are validators, with this end's signature.
 	pub proof: Option<(Proof, Signature)>,
 	/// Packets that wait for credit.
-	pub queue: VecDeque<Vec<u8>>,
-	/// Bytes in the queue.
-	pub queued: usize,
+	pub queue: Queue,
 	/// When it began.
 	pub since: Instant,
 	/// When the set-up or the bind was last sent.
@@ -138,6 +139,7 @@ pub struct Source {
 	/// The smallest of late.
 	pub rtt_least: Duration,
 	rtt_known: bool,
+	queues: Queues,
 	turn: Duration,
 	turn_least: Duration,
 	waiting: Option<(u64, Instant)>,
@@ -194,8 +196,7 @@ impl Source {
 			end: None,
 			bind: None,
 			proof: None,
-			queue: VecDeque::new(),
-			queued: 0,
+			queue: Queue::default(),
 			since: now,
 			sent_at: now,
 			used: now,
@@ -210,6 +211,7 @@ impl Source {
 			rtt: Duration::from_millis(100),
 			rtt_least: Duration::from_millis(100),
 			rtt_known: false,
+			queues: Queues::default(),
 			turn: Duration::ZERO,
 			turn_least: Duration::MAX,
 			waiting: None,
@@ -247,10 +249,11 @@ impl Source {
 	}
 
 	/// The round trip is known: the far end echoed a stamp.
-	pub fn echoed(&mut self, rtt: Duration) {
+	pub fn echoed(&mut self, rtt: Duration, now: Instant) {
 		let first = !core::mem::replace(&mut self.rtt_known, true);
-		// The least creeps up, so that a path that became longer is noticed.
-		self.rtt_least = if first { rtt } else { rtt.min(self.rtt_least + self.rtt_least / 64) };
+		// The least creeps up, so that a path that became longer is noticed; a queue that stands for seconds is none.
+		self.rtt_least = if first { rtt } else { rtt.min(self.rtt_least + self.rtt_least / CREEP) };
+		self.queues.took(rtt, self.rtt_least, now);
 		self.rtt = if first { rtt } else { (self.rtt * 7 + rtt) / 8 };
 		if self.turn_least == Duration::MAX {
 			(self.turn_least, self.turn) = (rtt, rtt);
@@ -368,23 +371,23 @@ impl Source {
 	}
 
 	/// Data bytes that may be under way in one direction.
-	fn window(&self) -> u64 {
+	fn window(&self, now: Instant) -> u64 {
 		match self.channel {
 			None => u64::MAX,
-			Some(_) => window(self.rate_now, self.rtt_least),
+			Some(_) => window(self.rate_now, self.queues.standing(now), self.rtt_least),
 		}
 	}
 
 	/// Bytes a second at which what waited may leave either end.
-	pub fn pace(&self) -> u64 {
-		pace(self.rate_now, self.rtt, self.rtt_least)
+	pub fn pace(&self, now: Instant) -> u64 {
+		pace(self.rate_now, self.queues.standing(now))
 	}
 
 	/// What may leave this end now: its credit, within the window.
-	pub fn sendable(&self) -> u64 {
+	pub fn sendable(&self, now: Instant) -> u64 {
 		let Some(end) = &self.end else { return 0 };
 		let arrived = end.ring.bytes_at(self.highest_up).min(end.sent);
-		self.free().min(self.window().saturating_sub(end.sent - arrived))
+		self.free().min(self.window(now).saturating_sub(end.sent - arrived))
 	}
 
 	fn free_at(&self, hop: &SourceHop, end: &End) -> u64 {
@@ -405,14 +408,16 @@ impl Source {
 		let free = self.free();
 		let unused = limit.saturating_sub(self.far_last.bytes);
 		let total = u128::from(free) + u128::from(unused);
-		let up = u128::from(self.shares.0 + self.queued as u64) + SHARE_FLOOR;
+		let up = u128::from(self.shares.0 + self.queue.bytes() as u64) + SHARE_FLOOR;
 		let down = u128::from(self.shares.1 + self.far_waiting) + SHARE_FLOOR;
 		let wanted = (total * down / (up + down)).clamp(total / 16, total - total / 16) as u64;
 		let arrived = self.far_sent.bytes_at(self.end.as_ref().map_or(0, End::highest));
-		let room = arrived.saturating_add(self.window()).saturating_sub(limit);
+		let room = arrived.saturating_add(self.window(now)).saturating_sub(limit);
 		let given = wanted.saturating_sub(unused).min(free).min(room);
 		let excess = unused.saturating_sub(wanted.max(SHARE_FLOOR as u64));
-		if given >= (unused / 4).max(SHARE_FLOOR as u64) {
+		// What may be under way on a slow path is not much more than that.
+		let worth = (SHARE_FLOOR as u64).min(self.window(now) / 4);
+		if given >= (unused / 4).max(worth) {
 			return Some(limit + given);
 		}
 		(excess > unused / 2).then(|| limit - excess)
@@ -432,21 +437,14 @@ impl Source {
 	}
 
 	/// Takes away what waits.
-	pub fn take_queue(&mut self) -> VecDeque<Vec<u8>> {
-		self.queued = 0;
+	pub fn take_queue(&mut self) -> Queue {
 		core::mem::take(&mut self.queue)
-	}
-
-	/// Lets this wait, and nothing else.
-	pub fn put_queue(&mut self, queue: VecDeque<Vec<u8>>) {
-		self.queued = queue.iter().map(Vec::len).sum();
-		self.queue = queue;
 	}
 
 	/// Data of so many bytes left this end.
 	pub fn flushed(&mut self, bytes: u64, now: Instant) {
 		self.stall_up.sent(bytes, now);
-		self.stall_up.queued(self.queued > 0, now);
+		self.stall_up.queued(!self.queue.is_empty(), now);
 		if bytes > 0 {
 			self.used = now;
 		}

@@ -98,6 +98,11 @@ impl Health {
 		self.steady.get_or_insert(now);
 	}
 
+	/// How long the oldest probe without an answer has waited for it.
+	pub fn overdue(&self, now: Instant) -> Duration {
+		self.unanswered.front().map_or(Duration::ZERO, |first| now.since(*first))
+	}
+
 	/// A new handshake: what was sent with the old keys is not waited for.
 	pub fn restart(&mut self) {
 		self.unanswered.clear();

@@ -11,6 +11,7 @@ mod health;
 mod nearby;
 mod refusals;
 mod session;
+mod shaper;
 mod table;
 
 pub use cookie::{MAX_PROVEN, MAX_UNPROVEN};
@@ -18,7 +19,8 @@ pub use dial::{Dial, Origin};
 pub use nearby::{FORGET, MAX_INTERFACES, MAX_NEARBY, VERIFIED};
 pub use refusals::{Refused, Trouble, MAX_REFUSED, REFUSED_FOR};
 pub use session::{Session, SESSION_PACKETS};
-pub use table::{LinkEvent, Links, MAX_LINKS, USAGE};
+pub use shaper::{Shaper, OPEN};
+pub use table::{LinkEvent, Links, Outgoing, MAX_LINKS, USAGE};
 
 use core::{net::SocketAddr, time::Duration};
 
@@ -73,6 +75,8 @@ pub struct Link {
 	pub endpoint: SocketAddr,
 	/// What is measured about it.
 	pub quality: Quality,
+	/// How much it carries, and when the next packet may leave.
+	pub shaper: Shaper,
 	/// Since when it exists.
 	pub since: Instant,
 	heard: Instant,

@@ -7,7 +7,10 @@ use crate::{
 	link::Accepted,
 	time::Instant,
 	window::Window,
-	wire::{frame, packet::Packet},
+	wire::{
+		frame,
+		packet::{Packet, HEADER_LEN},
+	},
 };
 
 /// Packets after which a link's keys are renewed (T6).
@@ -26,6 +29,7 @@ pub struct Session {
 	packets_sent: u64,
 	control_seen: Window,
 	packets_seen: Window,
+	bytes_seen: u64,
 	/// The initiator's last handshake message, until the responder has shown that it has it.
 	pub(super) unconfirmed: Option<(Vec<u8>, Instant)>,
 }
@@ -48,6 +52,7 @@ impl Session {
 			packets_sent: 0,
 			control_seen: Window::default(),
 			packets_seen: Window::default(),
+			bytes_seen: 0,
 			unconfirmed: None,
 		}
 	}
@@ -63,8 +68,10 @@ impl Session {
 		if !self.control_seen.is_fresh(counter) {
 			return None;
 		}
+		let length = datagram.len() as u64;
 		let message = frame::open_control(&*self.control_in, counter, datagram)?;
 		self.control_seen.mark(counter);
+		self.bytes_seen += length;
 		Some(message)
 	}
 
@@ -83,6 +90,7 @@ impl Session {
 			return Accepted::Replayed;
 		}
 		self.packets_seen.mark(packet.counter());
+		self.bytes_seen += (HEADER_LEN + packet.length()) as u64;
 		Accepted::Yes
 	}
 
@@ -94,6 +102,11 @@ impl Session {
 	/// Datagrams received with these keys.
 	pub(super) fn received(&self) -> u64 {
 		self.control_seen.seen() + self.packets_seen.seen()
+	}
+
+	/// Bytes of these datagrams.
+	pub(super) fn bytes_received(&self) -> u64 {
+		self.bytes_seen
 	}
 
 	/// Whether it is time for new keys.

@@ -18,6 +18,7 @@ use super::{
 	nearby::Nearby,
 	refusals::{Refusals, Refused, Trouble},
 	session::Session,
+	shaper::Shaper,
 	Link, LinkId, Quality, DEAD_AFTER,
 };
 use crate::{
@@ -73,6 +74,18 @@ pub enum LinkEvent {
 	Refused(SocketAddr, Trouble),
 }
 
+/// A control message on its way to a neighbour.
+pub struct Outgoing {
+	/// Over this link.
+	pub link: LinkId,
+	/// Where to.
+	pub to: SocketAddr,
+	/// Sealed.
+	pub bytes: Vec<u8>,
+	/// It measures the link or says where ways lead: it waits for nothing. Others are of circuits.
+	pub urgent: bool,
+}
+
 /// The table.
 pub struct Links {
 	pub(super) secrets: Secrets,
@@ -94,6 +107,9 @@ pub struct Links {
 	next_link: u32,
 	pub(super) session_packets: u64,
 	pub(super) out: VecDeque<(SocketAddr, Vec<u8>)>,
+	messages: VecDeque<Outgoing>,
+	/// Whether links are sent no more than they carry.
+	pub(crate) paced: bool,
 	events: VecDeque<LinkEvent>,
 }
 
@@ -119,6 +135,8 @@ impl Links {
 			next_link: 0,
 			session_packets: super::SESSION_PACKETS,
 			out: VecDeque::new(),
+			messages: VecDeque::new(),
+			paced: true,
 			events: VecDeque::new(),
 		}
 	}
@@ -131,6 +149,11 @@ impl Links {
 	/// One link.
 	pub fn get(&mut self, id: LinkId) -> Option<&mut Link> {
 		self.links.get_mut(&id)
+	}
+
+	/// One link, to look at.
+	pub fn peek(&self, id: LinkId) -> Option<&Link> {
+		self.links.get(&id)
 	}
 
 	/// Who is at the other end of a link.
@@ -162,9 +185,19 @@ impl Links {
 		}
 	}
 
-	/// The next datagram to send.
+	/// The next datagram to send, whatever it is.
 	pub fn poll_transmit(&mut self) -> Option<(SocketAddr, Vec<u8>)> {
+		self.poll_handshake().or_else(|| self.poll_message().map(|message| (message.to, message.bytes)))
+	}
+
+	/// The next one that belongs to no link yet.
+	pub fn poll_handshake(&mut self) -> Option<(SocketAddr, Vec<u8>)> {
 		self.out.pop_front()
+	}
+
+	/// The next control message of a link. Handshakes go first: a message may be of the session that one of them made.
+	pub fn poll_message(&mut self) -> Option<Outgoing> {
+		self.messages.pop_front()
 	}
 
 	/// The next change.
@@ -175,8 +208,9 @@ impl Links {
 	/// Sends a control message over a link. `false`: there is no such link.
 	pub fn send(&mut self, id: LinkId, message: &Control) -> bool {
 		let Some(link) = self.links.get_mut(&id) else { return false };
-		let sealed = link.current.seal(&message.encode());
-		self.out.push_back((link.endpoint, sealed));
+		let bytes = link.current.seal(&message.encode());
+		let urgent = matches!(message, Control::Babel(_) | Control::Probe { .. } | Control::ProbeReply { .. });
+		self.messages.push_back(Outgoing { link: id, to: link.endpoint, bytes, urgent });
 		true
 	}
 
@@ -358,6 +392,7 @@ impl Links {
 				}
 				(link.endpoint, link.heard) = (endpoint, now);
 				link.health.restart();
+				link.shaper.restart();
 				link.quality = Quality { rtt: link.quality.rtt, loss: link.quality.loss, ..Quality::default() };
 				id
 			}
@@ -374,6 +409,7 @@ impl Links {
 					peer,
 					endpoint,
 					quality: Quality::default(),
+					shaper: Shaper::default(),
 					since: now,
 					heard: now,
 					health,
@@ -414,15 +450,19 @@ impl Links {
 		Ok(match message {
 			Control::Probe { stamp } => {
 				let received = link.current.received() + link.previous.as_ref().map_or(0, Session::received);
-				self.send(id, &Control::ProbeReply { stamp, received });
+				let bytes = link.current.bytes_received() + link.previous.as_ref().map_or(0, Session::bytes_received);
+				self.send(id, &Control::ProbeReply { stamp, received, bytes, at: now.as_micros() });
 				None
 			}
-			Control::ProbeReply { stamp, received } => {
+			Control::ProbeReply { stamp, received, bytes, at: there } => {
 				let at = Instant::from_micros(stamp);
 				let rtt = now.since(at);
 				link.health.answered(at, now);
 				let sent = link.current.sent() + link.previous.as_ref().map_or(0, Session::sent);
 				link.quality.answered(rtt, sent, received);
+				if self.paced {
+					link.shaper.answered(at, there, received, bytes, now);
+				}
 				None
 			}
 			other => Some((id, other)),
@@ -431,6 +471,7 @@ impl Links {
 
 	fn probe(&mut self, id: LinkId, now: Instant) {
 		if let Some(link) = self.links.get_mut(&id) {
+			link.shaper.waits(link.health.overdue(now), &link.quality);
 			link.health.probed(now);
 			self.send(id, &Control::Probe { stamp: now.as_micros() });
 		}

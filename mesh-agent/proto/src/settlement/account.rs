@@ -92,6 +92,8 @@ pub struct Account {
 	/// Came before the chain's word on the channel.
 	early: Option<SignedReceipt>,
 	spent: Metered,
+	/// What packets will cost that wait to leave.
+	held: Metered,
 	ceiling: Metered,
 	ceiling_pending: Option<(u64, Metered)>,
 	metered: u64,
@@ -114,6 +116,7 @@ impl Account {
 			over: false,
 			early: None,
 			spent: Metered::default(),
+			held: Metered::default(),
 			ceiling: Metered::default(),
 			ceiling_pending: None,
 			metered: 0,
@@ -255,7 +258,7 @@ impl Account {
 	pub fn ceiling_due(&mut self, price: Price, cap: Amount, ticket: u64) -> Option<Metered> {
 		let left = Metered::from_amount(cap).minus(self.spent);
 		let ahead = Metered(left.0 / 4).max(Metered::of(price, CEILING_BYTES));
-		let near = self.ceiling.minus(self.spent) < Metered(ahead.0 / 2);
+		let near = self.ceiling.minus(self.spent.plus(self.held)) < Metered(ahead.0 / 2);
 		if !near || self.ceiling_pending.is_some() || left == Metered::default() {
 			return None;
 		}
@@ -285,12 +288,22 @@ impl Account {
 
 	/// Whether a packet may pass (R2), under a cap from [`Self::serving`].
 	pub fn affords(&self, cost: Metered, cap: Amount) -> bool {
-		self.spent.plus(cost) <= Metered::from_amount(cap)
+		self.spent.plus(self.held).plus(cost) <= Metered::from_amount(cap)
 	}
 
 	/// Whether the meter's ceiling on disk allows it (R4).
 	pub fn is_durable(&self, cost: Metered) -> bool {
-		self.spent.plus(cost) <= self.ceiling
+		self.spent.plus(self.held).plus(cost) <= self.ceiling
+	}
+
+	/// A packet waits: what it will cost is nobody else's any more.
+	pub fn hold(&mut self, cost: Metered) {
+		self.held = self.held.plus(cost);
+	}
+
+	/// It waits no more: it leaves, and is charged, or was dropped and costs nothing.
+	pub fn release(&mut self, cost: Metered) {
+		self.held = self.held.minus(cost);
 	}
 
 	/// A packet passed.

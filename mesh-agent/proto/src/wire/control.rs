@@ -230,8 +230,8 @@ pub enum Control {
 	Babel(Vec<u8>),
 	/// Is anybody there? `stamp` comes back.
 	Probe { stamp: u64 },
-	/// Yes; and so many datagrams of this link have arrived.
-	ProbeReply { stamp: u64, received: u64 },
+	/// Yes, at `at` microseconds by the sender's own clock; and so many datagrams of this link had arrived, of so many bytes.
+	ProbeReply { stamp: u64, received: u64, bytes: u64, at: u64 },
 	/// A set-up on its way. `hop` is the receiver's place; `label` is what it writes on what it sends back.
 	Setup { setup: Setup, hop: u8, label: u32 },
 	/// An offer on its way back. `up` is what the receiver writes on what it sends here. The destination's has `noise`.

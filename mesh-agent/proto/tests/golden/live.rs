@@ -74,7 +74,7 @@ impl Net {
 		loop {
 			let mut datagrams = Vec::new();
 			for (agent, host) in self.agents.iter_mut().zip([2, 3]) {
-				while let Some(sent) = agent.poll_transmit() {
+				while let Some(sent) = agent.poll_transmit(self.now) {
 					let one = |bytes: &[u8]| (host, sent.to, bytes.to_vec());
 					datagrams.extend(sent.bytes.chunks(sent.segment).map(one));
 				}
@@ -295,7 +295,7 @@ fn served(proven: bool) {
 	}
 	let (probes, _) = link.received();
 	let probe = probes.iter().find(|message| message[0] == 1).unwrap();
-	link.control(&[&[2][..], &probe[1..9], &le64(1)].concat());
+	link.control(&[&[2][..], &probe[1..9], &le64(1), &le64(100), &le64(7)].concat());
 
 	let mut noise = SOURCE.stranger(Role::Initiator, CIRCUIT);
 	let first = scale_bytes(&noise.write(&[]));

@@ -166,7 +166,8 @@ fn control() -> Vec<Value> {
 	let prove_parts = [vec![label_part()], proof_layout(&proof), vec![signature_part()], noise_parts()].concat();
 	let prove = Control::Prove { label, proof, signature, noise: noise.clone() };
 	let (stamp, received) = (0x0102_0304_0506_0708, 0x1112_1314_1516_1718);
-	let reply = vec![("stamp", le64(stamp)), ("received", le64(received))];
+	let (bytes, at) = (0x2122_2324_2526_2728, 0x3132_3334_3536_3738);
+	let reply = vec![("stamp", le64(stamp)), ("received", le64(received)), ("bytes", le64(bytes)), ("at", le64(at))];
 	let refuse = Control::Refuse { label, hop: 2, reason: Refusal::NotAdmitted };
 	let refuse_parts = vec![label_part(), ("hop", vec![2]), ("reason", vec![7])];
 	vec![
@@ -176,7 +177,7 @@ fn control() -> Vec<Value> {
 			indexed(0, vec![("packet, length", vec![16]), ("packet", vec![42, 2, 0, 0])]),
 		),
 		vector("Control::Probe", &Control::Probe { stamp }, indexed(1, vec![("stamp", le64(stamp))])),
-		vector("Control::ProbeReply", &Control::ProbeReply { stamp, received }, indexed(2, reply)),
+		vector("Control::ProbeReply", &Control::ProbeReply { stamp, received, bytes, at }, indexed(2, reply)),
 		vector("Control::Setup", &Control::Setup { setup, hop: 2, label }, indexed(3, setup_parts)),
 		vector(
 			"Control::Offer",

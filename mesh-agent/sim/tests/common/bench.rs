@@ -201,7 +201,7 @@ impl Bench {
 					self.agent.handle_datagram(endpoint(index), &mut datagram, self.now);
 				}
 			}
-			while let Some(train) = self.agent.poll_transmit() {
+			while let Some(train) = self.agent.poll_transmit(self.now) {
 				moved = true;
 				let to = self.strangers.iter_mut().find(|stranger| stranger.endpoint == train.to);
 				let Some(to) = to else { continue };

@@ -186,9 +186,9 @@ impl Lan {
 	}
 
 	fn drain(&mut self, by: usize) {
-		let mut sent = Vec::new();
+		let (mut sent, now) = (Vec::new(), self.now);
 		let Some(agent) = &mut self.agents[by] else { return };
-		while let Some(train) = agent.poll_transmit() {
+		while let Some(train) = agent.poll_transmit(now) {
 			sent.extend(train.bytes.chunks(train.segment).map(|datagram| (train.to, datagram.to_vec())));
 		}
 		while agent.poll_event().is_some() {}
