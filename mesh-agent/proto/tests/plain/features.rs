@@ -139,7 +139,17 @@ fn who_asks_for_all_routes_gets_them_alone() {
 	bench.hear_from(OTHER, &[Tlv::RouteRequest { target: None }]);
 	bench.pass(0.1);
 	let told = updates(&mut bench);
-	assert_eq!(told.iter().filter(|(to, update)| *to == To::Unicast(OTHER) && update.metric == 106).count(), 39);
+	let dumped = |told: &[(To, Update)]| {
+		told.iter().filter(|(to, update)| *to == To::Unicast(OTHER) && update.metric == 106).count()
+	};
+	assert_eq!(dumped(&told), 39);
+	for _ in 0..20 {
+		bench.hear_from(OTHER, &[Tlv::RouteRequest { target: None }]);
+		bench.pass(0.1);
+	}
+	assert_eq!(dumped(&updates(&mut bench)), 0, "and not again for a while");
+	bench.pass(3.0);
+	assert_eq!(dumped(&updates(&mut bench)), 39, "but then");
 }
 
 #[test]
