@@ -50,12 +50,8 @@ impl Agent {
 		self.source_to.insert(to, id);
 		if let Some(source) = self.sources.get_mut(&id) {
 			let mut dropped = alloc::vec::Vec::new();
-			queue.append(
-				&mut source.queue,
-				&super::queue_bounds(Some(source.class()), source.rtt_least),
-				now,
-				&mut dropped,
-			);
+			let bounds = super::queue_bounds(Some(source.class()), source.rtt_least);
+			queue.append(&mut source.queue, &bounds, now, &mut dropped);
 			source.queue = queue;
 			dropped.iter().for_each(|_| self.drops.add(Reason::QueueFull));
 		}
