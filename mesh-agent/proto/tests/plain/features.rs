@@ -106,6 +106,30 @@ fn an_acknowledgement_comes_before_its_deadline() {
 }
 
 #[test]
+fn a_loss_is_told_again_to_who_does_not_acknowledge_it_and_to_nobody_else() {
+	let mut bench = with(interface());
+	bench.meet(OTHER);
+	bench.announced(Update { interval: 6000, ..route(prefix_of(1), 10, 1) });
+	bench.pass(1.0);
+	bench.heard();
+	bench.announced(route(prefix_of(1), INFINITY, 1));
+	bench.pass(0.1);
+	let said = bench.heard();
+	let opaque = said.iter().find_map(|(to, tlv)| match tlv {
+		Tlv::AckRequest { opaque, .. } if *to == To::Multicast => Some(*opaque),
+		_ => None,
+	});
+	bench.hear(&[Tlv::Ack { opaque: opaque.unwrap() }]);
+	bench.pass(8.0);
+	let asked = bench.heard().into_iter().filter(|(_, tlv)| matches!(tlv, Tlv::AckRequest { .. }));
+	let asked: Vec<_> = asked.map(|(to, _)| to).collect();
+	assert_eq!(asked, [To::Unicast(OTHER); 3]);
+	assert_eq!(bench.removed, 0, "who did not acknowledge may still believe in us");
+	bench.pass(10.0);
+	assert_eq!(bench.removed, 1, "but no longer than updates live");
+}
+
+#[test]
 fn who_asks_for_all_routes_gets_them_alone() {
 	let mut bench = with(interface());
 	bench.meet(OTHER);
@@ -115,7 +139,17 @@ fn who_asks_for_all_routes_gets_them_alone() {
 	bench.hear_from(OTHER, &[Tlv::RouteRequest { target: None }]);
 	bench.pass(0.1);
 	let told = updates(&mut bench);
-	assert_eq!(told.iter().filter(|(to, update)| *to == To::Unicast(OTHER) && update.metric == 106).count(), 39);
+	let dumped = |told: &[(To, Update)]| {
+		told.iter().filter(|(to, update)| *to == To::Unicast(OTHER) && update.metric == 106).count()
+	};
+	assert_eq!(dumped(&told), 39);
+	for _ in 0..20 {
+		bench.hear_from(OTHER, &[Tlv::RouteRequest { target: None }]);
+		bench.pass(0.1);
+	}
+	assert_eq!(dumped(&updates(&mut bench)), 0, "and not again for a while");
+	bench.pass(3.0);
+	assert_eq!(dumped(&updates(&mut bench)), 39, "but then");
 }
 
 #[test]

@@ -229,6 +229,22 @@ fn an_unfeasible_route_is_not_used_and_its_source_is_asked() {
 }
 
 #[test]
+fn an_unfeasible_update_leaves_the_route_in_use_and_its_source_is_asked() {
+	let mut bench = met();
+	bench.announced(route(one_of(1), 100, 5));
+	bench.pass(1.0);
+	bench.heard();
+	bench.announced(route(one_of(1), 300, 5));
+	bench.pass(0.5);
+	let routes = bench.speaker.status().routes;
+	assert!(routes[0].selected && routes[0].refmetric == 100);
+	let request = Tlv::SeqnoRequest { target: one_of(1).into(), router: ROUTER, seqno: 6, hops: 64 };
+	assert!(bench.heard().contains(&(To::Unicast(PEER), request)));
+	bench.announced(route(one_of(1), 300, 6));
+	assert_eq!(bench.speaker.status().routes[0].refmetric, 300);
+}
+
+#[test]
 fn a_route_that_expires_is_gone_and_is_asked_for_before() {
 	let mut bench = met();
 	bench.announced(Update { interval: 1000, ..route(one_of(1), 100, 5) });
