@@ -1,4 +1,4 @@
-//! Babel packets (§4.2, RFC 8966 §4) as they are written; what others may write is read in the unit tests of `wire/babel.rs`.
+//! Babel packets (§4.2, RFC 8966 §4) as they are written; what others may write is read in the unit tests of `wire/babel/mod.rs`.
 //!
 //! The layouts are written by hand; numbers in them are big-endian.
 
