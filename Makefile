@@ -63,7 +63,7 @@ failover: build ## Time without traffic when a link falls silent, beside babeld 
 	@$(toolchain); cargo test --quiet --locked --workspace --bench failover -- $(FAILOVER_ARGS)
 
 .PHONY: interop
-interop: build ## Plain mode beside babeld and BIRD, live, and no loop while links are cut (root; INTEROP_ARGS="--only mac")
+interop: build ## Plain mode beside babeld and BIRD, live, watched for loops while links are cut (root; INTEROP_ARGS="--only mac")
 	@scripts/bootstrap --peers
 	@$(toolchain); cargo test --quiet --locked --workspace --bench interop -- $(INTEROP_ARGS)
 

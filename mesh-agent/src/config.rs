@@ -297,6 +297,10 @@ impl Config {
 		}
 		if let Some(plain) = &config.plain {
 			plain.check()?;
+			let own = config.tun.as_ref().filter(|tun| plain.names(&tun.name));
+			if let Some(tun) = own {
+				bail!("plain.interfaces: {} is our own TUN device, no link to neighbours; name others", tun.name);
+			}
 		}
 		let local = |address: &SocketAddr| address.ip().is_loopback();
 		let proxy = config.proxy.as_ref().map(|proxy| proxy.listen);

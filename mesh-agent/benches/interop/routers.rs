@@ -365,6 +365,28 @@ impl Routers {
 		Ok(())
 	}
 
+	/// What each router's program holds to be true, in its own words.
+	pub fn beliefs(&self) -> String {
+		let mut text = String::new();
+		for (number, make) in (1..).zip(&self.plan.makes) {
+			let told = match make {
+				Make::Agent => self.status(number).map(|status| status["routes"].to_string()),
+				Make::Babeld => self.babeld_dump(number),
+				Make::Bird => {
+					let ask = |what| {
+						let control = self.file(number, "ctl");
+						self.lab.exec(&name(number), "birdc", &["-s", &control, "show", "babel", what])
+					};
+					ask("routes")
+						.and_then(|routes| Ok([routes, ask("entries")?].concat()))
+						.map(|told| String::from_utf8_lossy(&told).into_owned())
+				}
+			};
+			text += &format!("--- r{number} ({make:?})\n{}\n", told.unwrap_or_else(|error| format!("{error:#}")));
+		}
+		text
+	}
+
 	/// All that is known, for messages about failures.
 	fn tables(&self) -> String {
 		let mut text = String::new();

@@ -284,7 +284,13 @@ fn diamond(options: &Options) -> Result<Value> {
 	let (end, mut report) = (begin + Duration::from_secs_f64(options.minutes * 60.0), begin);
 	while Instant::now() < end {
 		chaos.act(&routers)?;
+		let loops = watch.loops.len();
 		watch.collect()?;
+		if watch.loops.len() > loops {
+			// Whose mistake it is shows only in what each of them believes at this moment.
+			say(&format!("diamond: LOOP after {:.1} s: {:?}", begin.elapsed().as_secs_f64(), watch.loops));
+			say(&routers.beliefs());
+		}
 		sleep(COLLECT_EVERY);
 		routers.lab.check()?;
 		if Instant::now() > report {

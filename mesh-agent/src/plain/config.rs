@@ -18,6 +18,7 @@ use towpath_proto::{
 };
 
 use super::netlink::Mark;
+use crate::discovery::matches;
 
 /// Who put our routes into the kernel's table, in its books: `ip route` shows `proto 119`. Free in Linux's list and in
 /// iproute2's.
@@ -300,6 +301,11 @@ impl Plain {
 		Ok(())
 	}
 
+	/// Whether one of the interfaces has this name.
+	pub fn names(&self, name: &str) -> bool {
+		self.interfaces.iter().any(|interface| matches(&interface.name, name))
+	}
+
 	/// Reads all key files, to find what is wrong with them before anything is started.
 	pub fn check_keys(&self) -> Result<()> {
 		self.interfaces.iter().try_for_each(|interface| interface.read_keys().map(drop))
@@ -474,6 +480,7 @@ mod tests {
 			format!("{:#}", Config::parse(&format!("folder = \"x\"\n[[plain.interfaces]]\n{text}")).err().unwrap())
 		};
 		assert!(interface("name = \"\"").contains("like eth1"));
+		assert!(interface("name = \"*\"\n[tun]").contains("towpath0"), "our own device");
 		assert!(interface("name = \"eth1\"\ncost = 65535").contains("1 to 65534"));
 		assert!(interface("name = \"eth1\"\nkind = \"radio\"").contains("wireless"));
 		assert!(interface("name = \"eth1\"\n[[plain.interfaces]]\nname = \"eth1\"").contains("twice"));

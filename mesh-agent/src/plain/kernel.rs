@@ -38,13 +38,15 @@ pub struct Kernel {
 	wanted: BTreeMap<Key, (Target, bool)>,
 	/// What has happened.
 	pub counts: Counts,
+	/// The kernel's number for the last refusal.
+	last: Option<i32>,
 }
 
 impl Kernel {
 	/// Opens the way to the kernel, makes sure that we may change its table, and clears what an earlier run left.
 	pub fn open(mark: Mark) -> Result<Self> {
 		let netlink = Netlink::open().context("cannot talk to the kernel about routes")?;
-		let mut kernel = Self { netlink, mark, wanted: BTreeMap::new(), counts: Counts::default() };
+		let mut kernel = Self { netlink, mark, wanted: BTreeMap::new(), counts: Counts::default(), last: None };
 		// Nobody has a route to the documentation's last address with our mark: being told so is being permitted.
 		let nowhere = Ipv6Addr::new(0x2001, 0xdb8, !0, !0, !0, !0, !0, !0).octets();
 		if let Err(error) = kernel.netlink.remove(&kernel.mark, &(Prefix::host(nowhere), None)) {
@@ -124,6 +126,9 @@ impl Kernel {
 		for (key, target, was_taken) in missing {
 			let put = if there.contains_key(&key) { Put::Replace } else { Put::New };
 			let taken = self.put(&key, &target, put);
+			if !taken && put == Put::Replace {
+				self.delete(&key);
+			}
 			self.counts.mended += u64::from(taken && was_taken);
 			self.wanted.insert(key, (target, taken));
 		}
@@ -136,11 +141,13 @@ impl Kernel {
 			Err(error) => {
 				let why = format!("no route to {} in the kernel: {}", show(key), self.explain(&error));
 				self.counts.refused += 1;
-				match self.counts.trouble.replace(why.clone()) {
-					// A thousand routes over one interface that has gone are one trouble.
-					Some(_) => debug!("{why}"),
-					None => warn!("{why}"),
+				// A thousand routes over one interface that has gone are one trouble.
+				match self.last == error.raw_os_error() && self.counts.trouble.is_some() {
+					true => debug!("{why}"),
+					false => warn!("{why}"),
 				}
+				self.last = error.raw_os_error();
+				self.counts.trouble = Some(why);
 			}
 		}
 		false
