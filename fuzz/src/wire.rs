@@ -112,6 +112,14 @@ pub fn babel(bytes: &[u8]) {
 	assert_thrifty(peak, bytes);
 	let Ok(tlvs) = parsed else { return };
 	assert!(tlvs.len() * 2 <= bytes.len(), "every TLV has a kind and a length");
+	for tlv in &tlvs {
+		if let babel::Tlv::Update { prefix: Some(prefix), .. } | babel::Tlv::RouteRequest { prefix: Some(prefix), .. } =
+			tlv
+		{
+			let behind = u128::from_be_bytes(prefix.address).checked_shl(prefix.length.into()).unwrap_or(0);
+			assert!(prefix.length <= 128 && behind == 0, "{prefix:?}");
+		}
+	}
 	let packets = babel::write(&tlvs);
 	assert!(packets.iter().all(|packet| packet.len() <= 4 + babel::MAX_BODY));
 	let again: Vec<_> = packets.iter().flat_map(|packet| babel::parse(packet).expect("it was written here")).collect();
