@@ -251,7 +251,7 @@ impl Books {
 		let validators = Session::validators();
 		let active: Vec<_> = ValidatorElection::active_set().into_iter().map(|validator| validator.operator).collect();
 		assert_eq!(validators, active, "the session's validators are those of the era");
-		assert!(!validators.is_empty() && pallet_session::QueuedKeys::<Runtime>::get().len() >= 1);
+		assert!(!validators.is_empty() && !pallet_session::QueuedKeys::<Runtime>::get().is_empty());
 		assert_eq!(validators.len(), pallet_babe::Authorities::<Runtime>::get().len());
 		// A block that begins a session is said to be full, and does not count for windows; claims have their part of it.
 		let counted = pallet_rewards::ClaimBlocks::<Runtime>::get() + u64::from(Session::current_index());
