@@ -148,7 +148,7 @@ impl World {
 
 	fn drain(&mut self) -> bool {
 		let mut moved = false;
-		while let Some(train) = self.agent.poll_transmit() {
+		while let Some(train) = self.agent.poll_transmit(self.now) {
 			moved = true;
 			assert!(train.segment > 0 && train.bytes.len() <= 64_000, "a train fits what sends it");
 			if let Some(peer) = self.peers.iter_mut().find(|peer| peer.at == train.to) {
