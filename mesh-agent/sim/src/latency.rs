@@ -69,7 +69,7 @@ impl Outcome {
 const PRICE: u64 = 50_000_000_000;
 /// Until the link's rate is known and the flows have come to terms.
 const START: Duration = Duration::from_secs(8);
-const MEASURED: Duration = Duration::from_secs(20);
+const MEASURED: Duration = Duration::from_secs(12);
 const EVERY: Duration = Duration::from_millis(47);
 
 /// Opens a channel of this number for a payer.

@@ -29,21 +29,21 @@ fn hold(experiment: Experiment) {
 
 #[test]
 fn an_upload_leaves_the_households_own_questions_their_speed() {
-	for (mbit, tcp) in [(5, true), (5, false), (20, true)] {
+	for (mbit, tcp) in [(1, true), (5, true), (5, false)] {
 		hold(Experiment::new(mbit, Beside::Upload, tcp));
 	}
 }
 
 #[test]
 fn one_households_flow_leaves_another_ones_questions_their_speed() {
-	for (mbit, tcp) in [(5, true), (5, false), (20, true)] {
+	for (mbit, tcp) in [(1, false), (5, true), (5, false)] {
 		hold(Experiment::new(mbit, Beside::Neighbour, tcp));
 	}
 }
 
 #[test]
 fn a_download_leaves_questions_in_the_same_circuit_their_speed() {
-	let outcome = Experiment::new(20, Beside::Download, true).play(1);
+	let outcome = Experiment::new(10, Beside::Download, true).play(1);
 	assert!(outcome.added(99) <= MOST, "{:?}", outcome.added(99));
 	assert!(outcome.used >= 0.90, "{:.3}", outcome.used);
 	assert_eq!(outcome.no_credit, 0);
@@ -57,7 +57,7 @@ fn without_pacing_the_buffer_fills() {
 
 #[test]
 fn a_radios_jitter_and_losses_do_not_make_it_slow() {
-	let experiment = Experiment { jitter: ms(20), loss: 500, ..Experiment::new(20, Beside::Neighbour, false) };
+	let experiment = Experiment { jitter: ms(20), loss: 500, ..Experiment::new(5, Beside::Neighbour, false) };
 	let outcome = experiment.play(1);
 	assert!(outcome.used >= 0.80, "{:.3} of the link", outcome.used);
 	assert!(outcome.added(95) <= MOST + 2 * ms(20), "{:?}", outcome.added(95));
@@ -82,21 +82,21 @@ fn speed(net: &mut Net, flows: &mut [&mut Flow], (from, to): (usize, usize), spa
 
 #[test]
 fn a_link_that_becomes_ten_times_slower_or_faster_is_followed_within_seconds() {
-	let (mut net, from, to) = pair(20);
-	let mut bulk = Flow::new(from, to, Sender::Constant(30_000_000), net.now).with_port(8);
+	let (mut net, from, to) = pair(10);
+	let mut bulk = Flow::new(from, to, Sender::Constant(15_000_000), net.now).with_port(8);
 	let mut ping = Flow::new(from, to, Sender::Ping(ms(47)), net.now).with_port(7);
 	speed(&mut net, &mut [&mut bulk, &mut ping], (from, to), secs(8));
-	net.change(from, to, |wire| wire.set_rate(2_000_000));
+	net.change(from, to, |wire| wire.set_rate(1_000_000));
 	speed(&mut net, &mut [&mut bulk, &mut ping], (from, to), secs(8));
 	ping.answers.clear();
 	let slow = speed(&mut net, &mut [&mut bulk, &mut ping], (from, to), secs(6));
 	let worst = ping.answers.iter().max().copied().unwrap();
-	assert!(worst <= ms(22) + 2 * MOST, "{worst:?}");
-	assert!(slow >= 0.9 * 2e6, "{slow}");
-	net.change(from, to, |wire| wire.set_rate(20_000_000));
+	assert!(worst <= ms(34) + 2 * MOST, "{worst:?}");
+	assert!(slow >= 0.9 * 1e6, "{slow}");
+	net.change(from, to, |wire| wire.set_rate(10_000_000));
 	speed(&mut net, &mut [&mut bulk, &mut ping], (from, to), secs(8));
 	let fast = speed(&mut net, &mut [&mut bulk, &mut ping], (from, to), secs(4));
-	assert!(fast >= 0.85 * 20e6, "{fast}");
+	assert!(fast >= 0.85 * 10e6, "{fast}");
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn two_channels_share_a_slow_link_and_free_traffic_gets_what_is_left() {
 #[test]
 fn control_survives_a_flood() {
 	let (mut net, from, to) = pair(2);
-	let mut bulk = Flow::new(from, to, Sender::Constant(40_000_000), net.now).with_port(8);
+	let mut bulk = Flow::new(from, to, Sender::Constant(20_000_000), net.now).with_port(8);
 	net.log.clear();
 	Flow::play_all(&mut [&mut bulk], &mut net, secs(20));
 	assert!(net.log.is_empty(), "no link and no circuit ended: {:?}", net.log);

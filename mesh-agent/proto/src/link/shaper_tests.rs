@@ -78,7 +78,9 @@ fn a_queue_is_emptied_and_stays_short_and_the_link_stays_full() {
 		link.run(5_000, capacity * 2, capacity, 0);
 		let carried = link.run(20_000, capacity * 2, capacity, 0);
 		assert!(carried >= 0.93 * capacity as f64, "{carried} of {capacity}");
-		assert!(link.worst <= 50, "{} ms at {capacity}", link.worst);
+		// The slowest one sends eleven packets of full size in a second.
+		let most = if capacity < 100_000 { 100 } else { 50 };
+		assert!(link.worst <= most, "{} ms at {capacity}", link.worst);
 	}
 }
 
