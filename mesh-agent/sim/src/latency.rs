@@ -37,8 +37,6 @@ pub struct Experiment {
 	pub beside: Beside,
 	/// What fills it: like TCP, or twice what it carries.
 	pub tcp: bool,
-	/// Whether agents send no more than links carry.
-	pub paced: bool,
 }
 
 /// What came of it, after the first seconds.
@@ -94,7 +92,7 @@ impl Experiment {
 	/// A quiet link with a bloated buffer.
 	pub fn new(mbit: u64, beside: Beside, tcp: bool) -> Self {
 		let (delay, buffer) = (Duration::from_millis(10), Duration::from_millis(500));
-		Self { rate: mbit * 1_000_000, delay, buffer, jitter: Duration::ZERO, loss: 0, beside, tcp, paced: true }
+		Self { rate: mbit * 1_000_000, delay, buffer, jitter: Duration::ZERO, loss: 0, beside, tcp }
 	}
 
 	fn slow(&self) -> WireSpec {
@@ -132,7 +130,6 @@ impl Experiment {
 		}
 		join(&mut net, household, far);
 		net.change(slow.0, slow.1, |wire| wire.jitter = self.jitter);
-		[household, near, far].into_iter().for_each(|agent| net.agent(agent).set_pacing(self.paced));
 		match self.beside {
 			Beside::Upload => (net, (household, far), (household, far), slow),
 			Beside::Download => (net, (far, household), (far, household), (near, household)),
