@@ -70,6 +70,9 @@ const START: Duration = Duration::from_secs(8);
 const MEASURED: Duration = Duration::from_secs(12);
 const EVERY: Duration = Duration::from_millis(47);
 
+/// From which agent to which.
+type Pair = (usize, usize);
+
 /// Opens a channel of this number for a payer.
 pub fn open_channel(net: &mut Net, id: u64, payer: usize, routers: &[usize], exposure: u128) {
 	let seed = [id as u8 + 6; 32];
@@ -101,7 +104,7 @@ impl Experiment {
 	}
 
 	/// Builds the network: both flows go from the first to the second of each pair, and the slow link is the last pair.
-	fn build(&self, seed: u64) -> (Net, (usize, usize), (usize, usize), (usize, usize)) {
+	fn build(&self, seed: u64) -> (Net, Pair, Pair, Pair) {
 		let mut net = Net::new(seed, Duration::from_secs(12));
 		let fast = WireSpec { rate: 1_000_000_000, delay: Duration::from_millis(2), queue: 8 << 20, loss: 0 };
 		let client = NodeSpec { price: None, free_rate: 0, loss_allowance: 200 };
