@@ -40,7 +40,7 @@ impl Bottleneck {
 			}
 			// Half a second is what the buffer holds.
 			self.queue = (self.queue + rate as f64 / 1e3).min(capacity as f64 / 2.0);
-			if self.ms % 100 == 0 {
+			if self.ms.is_multiple_of(100) {
 				let extra = crate::time::Instant::from_micros(self.ms * 7_919).as_micros() % (jitter + 1);
 				self.probes.push_back((self.ms, self.through + self.queue, extra));
 			}
