@@ -37,8 +37,6 @@ pub struct Experiment {
 	pub beside: Beside,
 	/// What fills it: like TCP, or twice what it carries.
 	pub tcp: bool,
-	/// Whether agents send no more than links carry.
-	pub paced: bool,
 }
 
 /// What came of it, after the first seconds.
@@ -69,8 +67,11 @@ impl Outcome {
 const PRICE: u64 = 50_000_000_000;
 /// Until the link's rate is known and the flows have come to terms.
 const START: Duration = Duration::from_secs(8);
-const MEASURED: Duration = Duration::from_secs(20);
+const MEASURED: Duration = Duration::from_secs(12);
 const EVERY: Duration = Duration::from_millis(47);
+
+/// From which agent to which.
+type Pair = (usize, usize);
 
 /// Opens a channel of this number for a payer.
 pub fn open_channel(net: &mut Net, id: u64, payer: usize, routers: &[usize], exposure: u128) {
@@ -94,7 +95,7 @@ impl Experiment {
 	/// A quiet link with a bloated buffer.
 	pub fn new(mbit: u64, beside: Beside, tcp: bool) -> Self {
 		let (delay, buffer) = (Duration::from_millis(10), Duration::from_millis(500));
-		Self { rate: mbit * 1_000_000, delay, buffer, jitter: Duration::ZERO, loss: 0, beside, tcp, paced: true }
+		Self { rate: mbit * 1_000_000, delay, buffer, jitter: Duration::ZERO, loss: 0, beside, tcp }
 	}
 
 	fn slow(&self) -> WireSpec {
@@ -103,7 +104,7 @@ impl Experiment {
 	}
 
 	/// Builds the network: both flows go from the first to the second of each pair, and the slow link is the last pair.
-	fn build(&self, seed: u64) -> (Net, (usize, usize), (usize, usize), (usize, usize)) {
+	fn build(&self, seed: u64) -> (Net, Pair, Pair, Pair) {
 		let mut net = Net::new(seed, Duration::from_secs(12));
 		let fast = WireSpec { rate: 1_000_000_000, delay: Duration::from_millis(2), queue: 8 << 20, loss: 0 };
 		let client = NodeSpec { price: None, free_rate: 0, loss_allowance: 200 };
@@ -132,7 +133,6 @@ impl Experiment {
 		}
 		join(&mut net, household, far);
 		net.change(slow.0, slow.1, |wire| wire.jitter = self.jitter);
-		[household, near, far].into_iter().for_each(|agent| net.agent(agent).set_pacing(self.paced));
 		match self.beside {
 			Beside::Upload => (net, (household, far), (household, far), slow),
 			Beside::Download => (net, (far, household), (far, household), (near, household)),

@@ -440,12 +440,15 @@ fn m6_a_cut_stops_the_grants_and_the_other_way_is_taken() {
 	let at_cut = owed(&mut net, household);
 	let grant = net.agent(household).status().circuits[0].grant;
 	// Before the routers find the link silent, the payer sees only that nothing is verified.
-	stream(&mut net, household, d, ms(2), ms(100));
+	// What was verified before the cut is reported within 50 ms, and signed for in the next round, within 100 ms.
+	stream(&mut net, household, d, ms(2), ms(170));
 	let soon = owed(&mut net, household);
 	let unheard = 4 * cost(grant / 4 + 200_000);
 	assert!(soon <= at_cut + unheard, "what was verified before the cut, and no more");
-	stream(&mut net, household, d, ms(2), ms(100));
-	assert_eq!(owed(&mut net, household), soon, "nothing is verified, nothing is granted");
+	stream(&mut net, household, d, ms(2), ms(30));
+	// M3: what is sent counts up to the loss that offers allow, 2 % here.
+	let later = owed(&mut net, household);
+	assert!(later <= soon + at_cut / 50, "nothing is verified, nothing is granted: {soon}, {later}");
 	stream(&mut net, household, d, ms(2), secs(8));
 	let last = paths(&net, household).pop().unwrap();
 	assert_eq!(last[1], other);

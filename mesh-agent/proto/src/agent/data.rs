@@ -231,10 +231,11 @@ impl Agent {
 		}
 		match verdict {
 			Verdict::Drop(reason) => self.drop_packet(reason),
-			Verdict::Deliver => match Packet::parse(&mut *bytes) {
-				Ok(packet) => self.receive_at_far_end(id, packet, now),
-				Err(_) => {}
-			},
+			Verdict::Deliver => {
+				if let Ok(packet) = Packet::parse(&mut *bytes) {
+					self.receive_at_far_end(id, packet, now);
+				}
+			}
 			Verdict::Forward { transit } => {
 				hop.used = now;
 				let (link, label) = match (target.direction, &hop.onward) {

@@ -81,9 +81,9 @@ impl Codel {
 
 	/// The interval by the square root of the number of drops: the rate of a TCP falls in step with the drops' number.
 	fn pause(&self, aim: &Aim) -> Duration {
-		// In sixteenths, so that small numbers have a root, too.
-		let root = (u64::from(self.count) << 8).isqrt();
-		Duration::from_micros((aim.interval.as_micros() as u64) << 4) / root.max(1) as u32
+		// In 1,024ths, so that small numbers have a root, too.
+		let root = (u64::from(self.count) << 20).isqrt();
+		Duration::from_micros(((aim.interval.as_micros() as u64) << 10) / root.max(1))
 	}
 }
 

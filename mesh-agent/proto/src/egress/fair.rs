@@ -270,12 +270,13 @@ mod tests {
 	#[test]
 	fn a_flow_has_its_weight_and_the_lightest_one_does_not_starve() {
 		let unit = 1u128 << 40;
-		for (light, expected) in [(unit / 2, 2), (unit / 4, 4), (unit / 1000, 16)] {
+		for (light, expected) in [(unit / 2, 2.0), (unit / 4, 4.0), (unit / 1000, 16.0)] {
 			let mut queue = FairQueue::default();
 			(0..700).for_each(|_| drop(push(&mut queue, 0, unit, 1000, &bounds())));
 			(0..700).for_each(|_| drop(push(&mut queue, 1, light, 1000, &bounds())));
 			let [heavy, light] = shares(&mut queue, 600);
-			assert_eq!((heavy as f64 / light as f64).round() as u32, expected, "{heavy} {light}");
+			let ratio = heavy as f64 / light as f64;
+			assert!((ratio / expected - 1.0).abs() < 0.1, "{heavy} {light}");
 		}
 	}
 
@@ -283,7 +284,7 @@ mod tests {
 	fn a_packet_of_a_flow_that_was_idle_goes_ahead_of_a_backlog() {
 		let mut queue = FairQueue::default();
 		(0..500).for_each(|_| drop(push(&mut queue, 0, 0, 1400, &bounds())));
-		(0..20).for_each(|_| drop(pop(&mut queue, &bounds())));
+		(0..20).for_each(|_| assert!(pop(&mut queue, &bounds()).is_some()));
 		push(&mut queue, 1, 0, 100, &bounds());
 		assert_eq!(pop(&mut queue, &bounds()), Some(Packet(1, 100)));
 	}
