@@ -23,10 +23,10 @@ fn cost<T: frame_system::Config>(micros: u64, reads: u64, writes: u64) -> Weight
 		.saturating_add(T::DbWeight::get().reads_writes(reads, writes))
 }
 
-/// Counted weights on the runtime's database costs.
-pub struct Counted<T>(PhantomData<T>);
+/// Measured weights on the runtime's database costs.
+pub struct Measured<T>(PhantomData<T>);
 
-impl<T: frame_system::Config> WeightInfo for Counted<T> {
+impl<T: frame_system::Config> WeightInfo for Measured<T> {
 	fn claim() -> Weight {
 		Self::claim_many(1)
 	}
