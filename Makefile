@@ -65,6 +65,10 @@ check-benchmarks: bootstrap ## Run every benchmark of the pallets once, as a tes
 weights: bootstrap ## Measure what calls cost on this machine, and write weights (WEIGHTS_ARGS="--pallets pallet_rewards --dry")
 	@$(toolchain); cargo xtask weights $(WEIGHTS_ARGS)
 
+.PHONY: bench-claims
+bench-claims: build ## Fill blocks with claims and with transfers, and compare (CLAIMS_ARGS="--accounts 1000000")
+	@$(toolchain); cargo xtask claims $(CLAIMS_ARGS)
+
 .PHONY: lint
 lint: bootstrap ## Run clippy over our own crates
 	@$(toolchain); cargo clippy --locked --workspace --all-targets -- -D warnings
