@@ -79,7 +79,15 @@ latency: build ## What a flow that fills a slow link adds to pings beside it, wi
 .PHONY: check-benchmarks
 check-benchmarks: bootstrap ## Run every benchmark of the pallets once, as a test (builds FRAME a second time)
 	@$(toolchain); CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)/benchmarks" cargo test --locked --features runtime-benchmarks \
-		-p pallet-node-identity -p pallet-rewards -p pallet-bandwidth-attestations benchmarking
+		-p pallet-node-identity -p pallet-rewards -p pallet-bandwidth-attestations -p pallet-validator-election benchmarking
+
+.PHONY: weights
+weights: bootstrap ## Measure what calls cost on this machine, and write weights (WEIGHTS_ARGS="--pallets pallet_rewards --dry")
+	@$(toolchain); cargo xtask weights $(WEIGHTS_ARGS)
+
+.PHONY: bench-claims
+bench-claims: build ## Fill blocks with claims and with transfers, and compare (CLAIMS_ARGS="--accounts 1000000")
+	@$(toolchain); cargo xtask claims $(CLAIMS_ARGS)
 
 .PHONY: lint
 lint: bootstrap ## Run clippy over our own crates

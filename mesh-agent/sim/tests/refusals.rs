@@ -91,7 +91,7 @@ impl Street {
 	fn deliver(&mut self) -> bool {
 		let mut any = false;
 		for index in 0..self.agents.len() {
-			while let Some(transmit) = self.agents[index].poll_transmit() {
+			while let Some(transmit) = self.agents[index].poll_transmit(self.now) {
 				any = true;
 				let to = (0..self.agents.len()).find(|to| address(*to as u8 + 1) == transmit.to);
 				for datagram in transmit.bytes.chunks(transmit.segment) {

@@ -5,8 +5,9 @@ use frame_benchmarking::v2::*;
 use frame_support::{
 	traits::{
 		fungible::{Inspect, Mutate},
-		EnsureOrigin, Get,
+		EnsureOrigin, Get, Hooks,
 	},
+	weights::Weight,
 	BoundedVec,
 };
 use frame_system::RawOrigin;
@@ -15,7 +16,10 @@ use pallet_rewards::{settlement::Terms, CurrentPolicy, CurrentTerms, NextChannel
 use sp_runtime::{traits::Zero, KeyTypeId, Perbill};
 use towpath_primitives::{Amount, NodeId, Profile, Receipt, RouterStatus, Signature, SignedReceipt};
 
-use crate::{Call, Config, CurrentRule, Pallet, StandingRule, StandingUntil, Totals};
+use crate::{
+	claims::{COUNTER_ERAS, PRUNED_PER_BLOCK},
+	Call, Config, Counters, CurrentRule, EraCounters, OldestEra, Pallet, StandingRule, StandingUntil, Totals,
+};
 
 const KEY_TYPE: KeyTypeId = KeyTypeId(*b"towp");
 
@@ -125,6 +129,24 @@ mod benchmarks {
 		_(origin as T::RuntimeOrigin, rule);
 
 		assert_eq!(CurrentRule::<T>::get(), rule);
+		Ok(())
+	}
+
+	/// `n` routers have counters in the oldest era.
+	#[benchmark]
+	fn prune(n: Linear<0, { PRUNED_PER_BLOCK }>) -> Result<(), BenchmarkError> {
+		let oldest = OldestEra::<T>::get();
+		pallet_rewards::CurrentEra::<T>::put(oldest.saturating_add(COUNTER_ERAS).saturating_add(1));
+		for (_, node) in (0..n).map(router::<T>) {
+			EraCounters::<T>::insert(oldest, node, Counters::default());
+		}
+
+		#[block]
+		{
+			Pallet::<T>::on_idle(1u32.into(), Weight::MAX);
+		}
+
+		assert_eq!(EraCounters::<T>::iter_prefix(oldest).count(), 0);
 		Ok(())
 	}
 

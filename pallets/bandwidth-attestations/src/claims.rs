@@ -13,7 +13,7 @@ use crate::{
 /// Eras whose counters stay readable.
 pub const COUNTER_ERAS: u32 = 84;
 /// Entries of an old era that one block removes at most.
-const PRUNED_PER_BLOCK: u32 = 64;
+pub(crate) const PRUNED_PER_BLOCK: u32 = 64;
 
 /// Why a claim is refused.
 pub(crate) enum Refused {

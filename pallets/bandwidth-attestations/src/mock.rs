@@ -99,7 +99,7 @@ impl pallet_node_identity::Config for Test {
 	type VouchPeriod = ConstU64<10>;
 	type MaxRouters = ConstU32<64>;
 	type MaxVouches = ConstU32<4>;
-	type WeightInfo = pallet_node_identity::weights::Counted<Test>;
+	type WeightInfo = pallet_node_identity::weights::Measured<Test>;
 }
 
 impl pallet_rewards::Config for Test {
@@ -111,7 +111,7 @@ impl pallet_rewards::Config for Test {
 	type GovernanceOrigin = EnsureRoot<AccountId>;
 	type ChannelDeposit = ConstU128<1_000>;
 	type SlotDeposit = ConstU128<100>;
-	type WeightInfo = pallet_rewards::weights::Counted<Test>;
+	type WeightInfo = pallet_rewards::weights::Measured<Test>;
 }
 
 impl crate::Config for Test {
@@ -119,7 +119,7 @@ impl crate::Config for Test {
 	type Registry = NodeIdentity;
 	type GovernanceOrigin = EnsureRoot<AccountId>;
 	type MaxBatch = ConstU32<MAX_BATCH>;
-	type WeightInfo = crate::weights::Counted<Test>;
+	type WeightInfo = crate::weights::Measured<Test>;
 }
 
 pub fn account(number: u8) -> AccountId {

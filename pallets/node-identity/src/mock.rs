@@ -95,7 +95,7 @@ impl crate::Config for Test {
 	type VouchPeriod = ConstU64<VOUCH_PERIOD>;
 	type MaxRouters = ConstU32<MAX_ROUTERS>;
 	type MaxVouches = ConstU32<MAX_VOUCHES>;
-	type WeightInfo = crate::weights::Counted<Test>;
+	type WeightInfo = crate::weights::Measured<Test>;
 }
 
 pub fn account(n: u8) -> AccountId {

@@ -6,8 +6,9 @@ use frame_support::{
 	pallet_prelude::ConstU32,
 	traits::{
 		fungible::{Inspect, Mutate},
-		EnsureOrigin, Get,
+		EnsureOrigin, Get, Hooks,
 	},
+	weights::{Weight, WeightMeter},
 	BoundedVec,
 };
 use frame_system::RawOrigin;
@@ -16,9 +17,10 @@ use sp_runtime::{traits::Zero, Perbill};
 use towpath_primitives::{Amount, ChannelId, NodeId, Profile, Receipt, RouterStatus};
 
 use crate::{
+	payout::PRUNED_PER_BLOCK,
 	settlement::{Status, Terms, MAX_SLOTS},
-	AllChannels, Call, Channels, ClaimBlocks, Config, CurrentEra, CurrentPolicy, CurrentTerms, EraRewards, Pallet,
-	Policy, Slots, SubsidyShares, ValidatorPay, ValidatorRecord,
+	AllChannels, Call, Channels, ClaimBlocks, Config, CurrentEra, CurrentPolicy, CurrentTerms, EraRewards, EraTotal,
+	EraTotals, OldestEra, Pallet, Policy, Slots, SubsidyShares, ValidatorPay, ValidatorRecord, PAYOUT_ERAS,
 };
 
 /// Receipts are not checked here.
@@ -235,6 +237,41 @@ mod benchmarks {
 		_(origin as T::RuntimeOrigin, POLICY);
 
 		assert_eq!(CurrentPolicy::<T>::get(), POLICY);
+		Ok(())
+	}
+
+	/// What every block pays for the clock of claim windows.
+	#[benchmark]
+	fn on_poll() -> Result<(), BenchmarkError> {
+		let count = ClaimBlocks::<T>::get();
+
+		#[block]
+		{
+			Pallet::<T>::on_poll(1u32.into(), &mut WeightMeter::new());
+		}
+
+		assert_eq!(ClaimBlocks::<T>::get(), count + 1);
+		Ok(())
+	}
+
+	/// `n` routers have something left of either kind in the oldest era.
+	#[benchmark]
+	fn prune(n: Linear<0, { PRUNED_PER_BLOCK }>) -> Result<(), BenchmarkError> {
+		let oldest = OldestEra::<T>::get();
+		CurrentEra::<T>::put(oldest.saturating_add(PAYOUT_ERAS).saturating_add(1));
+		EraTotals::<T>::insert(oldest, EraTotal { burned: 1, shares: 1, pool: 1 });
+		for node in (0..n).map(router::<T>) {
+			SubsidyShares::<T>::insert(oldest, node, 1);
+			ValidatorPay::<T>::insert(oldest, node, 1);
+		}
+
+		#[block]
+		{
+			Pallet::<T>::on_idle(1u32.into(), Weight::MAX);
+		}
+
+		assert_eq!(SubsidyShares::<T>::iter_prefix(oldest).count(), 0);
+		assert_eq!(ValidatorPay::<T>::iter_prefix(oldest).count(), 0);
 		Ok(())
 	}
 

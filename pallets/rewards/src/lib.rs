@@ -262,7 +262,7 @@ pub mod pallet {
 		/// during multi-block migrations.
 		fn on_poll(_: BlockNumberFor<T>, meter: &mut WeightMeter) {
 			// Charged even where it does not fit: the count must not depend on how full the block is.
-			if meter.try_consume(T::DbWeight::get().reads_writes(1, 1)).is_err() {
+			if meter.try_consume(T::WeightInfo::on_poll()).is_err() {
 				meter.consume(meter.remaining());
 			}
 			ClaimBlocks::<T>::mutate(|count| *count = count.saturating_add(1));

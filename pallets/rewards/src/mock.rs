@@ -105,7 +105,7 @@ impl pallet_node_identity::Config for Test {
 	type VouchPeriod = ConstU64<10>;
 	type MaxRouters = ConstU32<64>;
 	type MaxVouches = ConstU32<4>;
-	type WeightInfo = pallet_node_identity::weights::Counted<Test>;
+	type WeightInfo = pallet_node_identity::weights::Measured<Test>;
 }
 
 /// A minimum claim that nobody asks for stands for what a chain does not allow.
@@ -130,7 +130,7 @@ impl pallet_rewards::Config for Test {
 	type GovernanceOrigin = EnsureRoot<AccountId>;
 	type ChannelDeposit = ConstU128<CHANNEL_DEPOSIT>;
 	type SlotDeposit = ConstU128<SLOT_DEPOSIT>;
-	type WeightInfo = crate::weights::Counted<Test>;
+	type WeightInfo = crate::weights::Measured<Test>;
 }
 
 pub fn account(number: u8) -> AccountId {

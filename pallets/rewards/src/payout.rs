@@ -11,11 +11,11 @@ use towpath_primitives::{Amount, NodeId};
 
 use crate::{
 	subsidy, Burned, Channel, Config, CurrentEra, CurrentPolicy, EraRewards, EraTotals, Error, Event, Minted,
-	OldestEra, Pallet, Secured, SubsidyShares, ValidatorPay, ValidatorRecord, PAYOUT_ERAS,
+	OldestEra, Pallet, Secured, SubsidyShares, ValidatorPay, ValidatorRecord, WeightInfo, PAYOUT_ERAS,
 };
 
-/// Entries of an old era that one block removes at most.
-const PRUNED_PER_BLOCK: u32 = 64;
+/// Entries of either kind, of an old era, that one block removes at most.
+pub(crate) const PRUNED_PER_BLOCK: u32 = 64;
 
 impl<T: Config> Pallet<T> {
 	/// Adds a claim's share to the running era. What a sponsored channel pays earns none.
@@ -59,14 +59,11 @@ impl<T: Config> Pallet<T> {
 
 	/// Removes what nobody can draw any more, within the weight that a block has left.
 	pub(crate) fn prune_old_eras(remaining: Weight) -> Weight {
-		let db = T::DbWeight::get();
-		let base = db.reads_writes(3, 2);
-		let step = db.reads_writes(1, 1);
 		let oldest = OldestEra::<T>::get();
 		let old = oldest.saturating_add(PAYOUT_ERAS) < CurrentEra::<T>::get();
-		let cost = base.saturating_add(step.saturating_mul(2u64.saturating_mul(PRUNED_PER_BLOCK.into())));
+		let cost = T::WeightInfo::prune(PRUNED_PER_BLOCK);
 		if !old || !cost.all_lte(remaining) {
-			return db.reads(2);
+			return T::DbWeight::get().reads(2);
 		}
 		let shares = SubsidyShares::<T>::clear_prefix(oldest, PRUNED_PER_BLOCK, None);
 		let pay = ValidatorPay::<T>::clear_prefix(oldest, PRUNED_PER_BLOCK, None);

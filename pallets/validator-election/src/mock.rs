@@ -132,7 +132,7 @@ impl pallet_node_identity::Config for Test {
 	type VouchPeriod = ConstU64<10>;
 	type MaxRouters = ConstU32<64>;
 	type MaxVouches = ConstU32<4>;
-	type WeightInfo = pallet_node_identity::weights::Counted<Test>;
+	type WeightInfo = pallet_node_identity::weights::Measured<Test>;
 }
 
 impl pallet_rewards::Config for Test {
@@ -144,7 +144,7 @@ impl pallet_rewards::Config for Test {
 	type GovernanceOrigin = EnsureRoot<AccountId>;
 	type ChannelDeposit = ConstU128<1_000>;
 	type SlotDeposit = ConstU128<100>;
-	type WeightInfo = pallet_rewards::weights::Counted<Test>;
+	type WeightInfo = pallet_rewards::weights::Measured<Test>;
 }
 
 impl pallet_bandwidth_attestations::Config for Test {
@@ -152,7 +152,7 @@ impl pallet_bandwidth_attestations::Config for Test {
 	type Registry = NodeIdentity;
 	type GovernanceOrigin = EnsureRoot<AccountId>;
 	type MaxBatch = ConstU32<8>;
-	type WeightInfo = pallet_bandwidth_attestations::weights::Counted<Test>;
+	type WeightInfo = pallet_bandwidth_attestations::weights::Measured<Test>;
 }
 
 impl crate::Config for Test {
@@ -171,7 +171,7 @@ impl crate::Config for Test {
 	type MaxCandidates = ConstU32<MAX_CANDIDATES>;
 	type MaxValidators = ConstU32<MAX_VALIDATORS>;
 	type MaxOffences = ConstU32<MAX_OFFENCES>;
-	type WeightInfo = crate::weights::Counted<Test>;
+	type WeightInfo = crate::weights::Measured<Test>;
 }
 
 impl pallet_session::Config for Test {

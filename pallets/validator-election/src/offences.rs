@@ -1,6 +1,6 @@
 //! Proved equivocations: the offender stops authoring and voting, cannot be elected again, is on record, and will pay.
 
-use frame_support::{pallet_prelude::Weight, traits::Get};
+use frame_support::pallet_prelude::Weight;
 use pallet_session::historical::IdentificationTuple;
 use sp_runtime::Perbill;
 use sp_staking::{
@@ -8,7 +8,7 @@ use sp_staking::{
 	SessionIndex,
 };
 
-use crate::{ActiveSet, ActiveValidator, Candidates, Config, Event, OffenceRecord, Offences, Pallet};
+use crate::{ActiveSet, ActiveValidator, Candidates, Config, Event, OffenceRecord, Offences, Pallet, WeightInfo};
 
 impl<T> OnOffenceHandler<T::AccountId, IdentificationTuple<T>, Weight> for Pallet<T>
 where
@@ -50,7 +50,7 @@ where
 				Self::deposit_event(Event::Offended { operator, session, fraction: *fraction });
 			}
 		}
-		T::DbWeight::get().reads_writes(8, 6).saturating_mul(offenders.len() as u64)
+		<T as Config>::WeightInfo::on_offence(offenders.len() as u32)
 	}
 }
 

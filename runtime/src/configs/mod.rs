@@ -52,7 +52,7 @@ const MAX_BLOCK_WEIGHT: Weight = Weight::from_parts(500 * WEIGHT_REF_TIME_PER_MI
 /// A block is at most one MiB: what a home uplink can pass on to several neighbours within a slot.
 const MAX_BLOCK_BYTES: u32 = 1 << 20;
 /// Most validators and most authorities.
-const MAX_VALIDATORS: u32 = 256;
+pub(crate) const MAX_VALIDATORS: u32 = 256;
 
 parameter_types! {
 	pub const Version: RuntimeVersion = VERSION;
@@ -177,7 +177,7 @@ impl pallet_node_identity::Config for Runtime {
 	type Treasury = TreasuryAccount;
 	type UpdateInterval = periods::UpdateBlocks;
 	type VouchPeriod = periods::VouchBlocks;
-	type WeightInfo = pallet_node_identity::weights::Counted<Runtime>;
+	type WeightInfo = pallet_node_identity::weights::Measured<Runtime>;
 }
 
 parameter_types! {
@@ -202,7 +202,7 @@ impl pallet_bandwidth_attestations::Config for Runtime {
 	type GovernanceOrigin = origins::ParametersOrigin;
 	type MaxBatch = ConstU32<256>;
 	type Registry = NodeIdentity;
-	type WeightInfo = pallet_bandwidth_attestations::weights::Counted<Runtime>;
+	type WeightInfo = pallet_bandwidth_attestations::weights::Measured<Runtime>;
 }
 
 impl pallet_validator_election::Config for Runtime {
@@ -221,7 +221,7 @@ impl pallet_validator_election::Config for Runtime {
 	type SlotsPerSession = periods::EpochSlots;
 	type Standing = BandwidthAttestations;
 	type UnbondingEras = periods::UnbondingEras;
-	type WeightInfo = pallet_validator_election::weights::Counted<Runtime>;
+	type WeightInfo = pallet_validator_election::weights::Measured<Runtime>;
 }
 
 impl pallet_offences::Config for Runtime {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod governance;
+mod layout;
 mod pauses;
 mod promises;
 mod story;
@@ -191,13 +192,14 @@ fn claim_weight_as_normal(call: &RuntimeCall) -> frame_support::dispatch::Dispat
 fn claims_have_a_reserved_part_of_the_block_and_the_largest_batch_fits() {
 	let info = claim_call().get_dispatch_info();
 	assert_eq!(info.class, DispatchClass::Operational);
-	let weights = <Runtime as frame_system::Config>::BlockWeights::get();
-	let normal = weights.get(DispatchClass::Normal).max_total.unwrap();
-	assert!(normal.all_lt(weights.max_block));
+	let limits = <Runtime as frame_system::Config>::BlockWeights::get();
+	let normal = limits.get(DispatchClass::Normal).max_total.unwrap();
+	assert!(normal.all_lt(limits.max_block));
 
 	use pallet_bandwidth_attestations::WeightInfo;
-	let batch = pallet_bandwidth_attestations::weights::Counted::<Runtime>::claim_many(256);
-	assert!(batch.all_lte(weights.get(DispatchClass::Operational).max_total.unwrap()));
+	let batch = <Runtime as pallet_bandwidth_attestations::Config>::MaxBatch::get();
+	let largest = pallet_bandwidth_attestations::weights::Measured::<Runtime>::claim_many(batch);
+	assert!(largest.all_lte(limits.get(DispatchClass::Operational).max_total.unwrap()));
 }
 
 #[test]

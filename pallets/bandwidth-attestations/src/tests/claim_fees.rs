@@ -6,7 +6,7 @@ use frame_support::{
 };
 use pallet_rewards::settlement::{Status, Terms};
 
-use crate::{mock::*, weights::Counted, Call, WeightInfo};
+use crate::{mock::*, weights::Measured, Call, WeightInfo};
 
 #[test]
 fn the_operators_claim_is_free_from_the_minimum_on() {
@@ -115,10 +115,10 @@ fn claims_are_operational_and_pay_beforehand() {
 		let one = receipt(open(), 1, 1_000);
 		let single = RuntimeCall::from(Call::claim { receipt: one }).get_dispatch_info();
 		assert_eq!((single.class, single.pays_fee), (DispatchClass::Operational, Pays::Yes));
-		assert_eq!(single.call_weight, Counted::<Test>::claim());
+		assert_eq!(single.call_weight, Measured::<Test>::claim());
 		let many = RuntimeCall::from(Call::claim_many { receipts: batch([one, one, one]) }).get_dispatch_info();
 		assert_eq!((many.class, many.pays_fee), (DispatchClass::Operational, Pays::Yes));
-		assert_eq!(many.call_weight, Counted::<Test>::claim_many(3));
+		assert_eq!(many.call_weight, Measured::<Test>::claim_many(3));
 		assert!(many.call_weight.all_gt(single.call_weight));
 	});
 }

@@ -2,7 +2,7 @@
 
 use frame_support::{traits::Hooks, weights::Weight};
 
-use crate::{mock::*, weights::Counted, Counters, EraCounters, OldestEra, Totals, WeightInfo};
+use crate::{mock::*, weights::Measured, Counters, EraCounters, OldestEra, Totals, WeightInfo};
 
 /// Eras whose counters stay readable.
 const KEPT: u32 = 84;
@@ -15,7 +15,7 @@ fn idle(remaining: Weight) -> Weight {
 
 /// The weight that pruning asks for.
 fn enough() -> Weight {
-	Counted::<Test>::prune(PER_BLOCK)
+	Measured::<Test>::prune(PER_BLOCK)
 }
 
 /// A chain on which era 0 has counters of `count` routers, in the database and not only in memory, and era 1 of one.

@@ -5,7 +5,7 @@ use frame_system::RawOrigin;
 use sp_runtime::DispatchError;
 use towpath_primitives::RouterStatus;
 
-use crate::{mock::*, weights::Counted, Error, Event, HoldReason, VouchCount, Vouches, WeightInfo};
+use crate::{mock::*, weights::Measured, Error, Event, HoldReason, VouchCount, Vouches, WeightInfo};
 
 fn jail(n: u8, forfeit_vouches: bool) -> frame_support::pallet_prelude::DispatchResultWithPostInfo {
 	NodeIdentity::jail(RawOrigin::Root.into(), node(n), forfeit_vouches)
@@ -97,9 +97,9 @@ fn a_vouch_without_a_stake_is_forfeited_without_a_payment() {
 fn the_weight_used_counts_the_vouches_forfeited() {
 	run_with_vouches(|| {
 		let used = |n, forfeit| jail(n, forfeit).unwrap();
-		assert_eq!(used(4, true).actual_weight, Some(Counted::<Test>::jail(3)));
+		assert_eq!(used(4, true).actual_weight, Some(Measured::<Test>::jail(3)));
 		let post = used(3, true);
-		assert_eq!((post.actual_weight, post.pays_fee), (Some(Counted::<Test>::jail(0)), Pays::Yes));
+		assert_eq!((post.actual_weight, post.pays_fee), (Some(Measured::<Test>::jail(0)), Pays::Yes));
 	});
 }
 
