@@ -18,6 +18,7 @@ pub mod genesis;
 pub mod governance;
 pub mod periods;
 pub mod presets;
+pub mod weights;
 
 #[cfg(test)]
 mod tests;
