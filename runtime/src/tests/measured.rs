@@ -13,8 +13,8 @@ use crate::configs::MAX_VALIDATORS;
 /// Most that a session's end may take of a block. The rest is for what must be in a block besides.
 const SESSION_SHARE: Perbill = Perbill::from_percent(90);
 
-/// Pallets whose weights are the SDK's or counted by hand: some of their benchmarks do not run on this runtime.
-const NOT_MEASURED: [&str; 3] = ["Bounties", "Rewards", "Treasury"];
+/// Pallets whose weights are the SDK's: some of their benchmarks do not run on this runtime.
+const NOT_MEASURED: [&str; 2] = ["Bounties", "Treasury"];
 
 /// Where the weights of a pallet of the runtime were written.
 fn file(pallet: &str) -> PathBuf {
@@ -114,6 +114,7 @@ fn the_runtime_uses_what_was_measured_on_it() {
 		pallet_preimage,
 		pallet_proxy,
 		pallet_referenda,
+		pallet_rewards,
 		pallet_safe_mode,
 		pallet_scheduler,
 		pallet_session,
@@ -128,7 +129,7 @@ fn the_runtime_uses_what_was_measured_on_it() {
 		core::any::type_name::<<Runtime as frame_system::Config>::ExtensionsWeightInfo>(),
 	];
 	for name in in_use.into_iter().chain(system) {
-		let ours = ["towpath_runtime::weights::", "pallet_node_identity::"]
+		let ours = ["towpath_runtime::weights::", "pallet_node_identity::", "pallet_rewards::"]
 			.into_iter()
 			.chain(["pallet_bandwidth_attestations::", "pallet_validator_election::"])
 			.any(|crate_name| name.starts_with(crate_name));
