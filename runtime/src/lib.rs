@@ -19,6 +19,7 @@ pub mod governance;
 pub mod periods;
 pub mod presets;
 pub mod reserves;
+pub mod weights;
 
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use anyhow::{anyhow, ensure, Context, Result};
 use codec::{Decode, Encode};
 use sc_executor::{HeapAllocStrategy, WasmExecutionMethod, WasmExecutor, WasmtimeInstantiationStrategy};
 use serde_json::Value;
-use sp_core::traits::{CallContext, RuntimeCode, WrappedRuntimeCode};
+use sp_core::traits::{CallContext, ReadRuntimeVersionExt, RuntimeCode, WrappedRuntimeCode};
 use sp_externalities::Extensions;
 use sp_io::hashing::blake2_256;
 use sp_keystore::{testing::MemoryKeystore, KeystoreExt};
@@ -60,6 +60,7 @@ impl Runtime {
 		let code = RuntimeCode { code_fetcher: &fetcher, hash: self.hash.clone(), heap_pages: None };
 		let mut extensions = Extensions::default();
 		extensions.register(KeystoreExt::new(MemoryKeystore::new()));
+		extensions.register(ReadRuntimeVersionExt::new(self.executor.clone()));
 		let mut machine =
 			StateMachine::new(state, overlay, &self.executor, method, data, &mut extensions, &code, context);
 		machine.execute().map_err(|error| anyhow!("{method}: {error}"))

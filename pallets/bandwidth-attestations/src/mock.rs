@@ -111,7 +111,7 @@ impl pallet_rewards::Config for Test {
 	type GovernanceOrigin = EnsureRoot<AccountId>;
 	type ChannelDeposit = ConstU128<1_000>;
 	type SlotDeposit = ConstU128<100>;
-	type WeightInfo = pallet_rewards::weights::Counted<Test>;
+	type WeightInfo = pallet_rewards::weights::Measured<Test>;
 }
 
 impl crate::Config for Test {

@@ -130,7 +130,7 @@ impl pallet_rewards::Config for Test {
 	type GovernanceOrigin = EnsureRoot<AccountId>;
 	type ChannelDeposit = ConstU128<CHANNEL_DEPOSIT>;
 	type SlotDeposit = ConstU128<SLOT_DEPOSIT>;
-	type WeightInfo = crate::weights::Counted<Test>;
+	type WeightInfo = crate::weights::Measured<Test>;
 }
 
 pub fn account(number: u8) -> AccountId {

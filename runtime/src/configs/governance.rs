@@ -19,8 +19,8 @@ use crate::{
 	governance::{filters, origins, tracks::Tracks},
 	periods,
 	reserves::Reserves,
-	AccountId, Balance, Balances, ChildBounties, OriginCaller, Preimage, Referenda, Runtime, RuntimeCall, RuntimeEvent,
-	RuntimeHoldReason, RuntimeOrigin, Scheduler, System, Treasury, UNIT,
+	weights, AccountId, Balance, Balances, ChildBounties, OriginCaller, Preimage, Referenda, Runtime, RuntimeCall,
+	RuntimeEvent, RuntimeHoldReason, RuntimeOrigin, Scheduler, System, Treasury, UNIT,
 };
 
 impl origins::Config for Runtime {
@@ -43,7 +43,7 @@ impl pallet_scheduler::Config for Runtime {
 	type RuntimeEvent = RuntimeEvent;
 	type RuntimeOrigin = RuntimeOrigin;
 	type ScheduleOrigin = EnsureRoot<AccountId>;
-	type WeightInfo = pallet_scheduler::weights::SubstrateWeight<Runtime>;
+	type WeightInfo = weights::pallet_scheduler::Measured<Runtime>;
 }
 
 parameter_types! {
@@ -59,7 +59,7 @@ impl pallet_preimage::Config for Runtime {
 	type Currency = Balances;
 	type ManagerOrigin = EnsureRoot<AccountId>;
 	type RuntimeEvent = RuntimeEvent;
-	type WeightInfo = pallet_preimage::weights::SubstrateWeight<Runtime>;
+	type WeightInfo = weights::pallet_preimage::Measured<Runtime>;
 }
 
 impl pallet_conviction_voting::Config for Runtime {
@@ -72,7 +72,7 @@ impl pallet_conviction_voting::Config for Runtime {
 	type RuntimeEvent = RuntimeEvent;
 	type VoteLockingPeriod = periods::VoteLockBlocks;
 	type VotingHooks = ();
-	type WeightInfo = pallet_conviction_voting::weights::SubstrateWeight<Runtime>;
+	type WeightInfo = weights::pallet_conviction_voting::Measured<Runtime>;
 }
 
 parameter_types! {
@@ -97,7 +97,7 @@ impl pallet_referenda::Config for Runtime {
 	type Tracks = Tracks;
 	type UndecidingTimeout = periods::UndecidedBlocks;
 	type Votes = pallet_conviction_voting::VotesOf<Runtime>;
-	type WeightInfo = pallet_referenda::weights::SubstrateWeight<Runtime>;
+	type WeightInfo = weights::pallet_referenda::Measured<Runtime>;
 }
 
 parameter_types! {
@@ -132,14 +132,14 @@ impl pallet_child_bounties::Config for Runtime {
 	type ChildBountyValueMinimum = ChildBountyMinimum;
 	type MaxActiveChildBountyCount = ConstU32<100>;
 	type RuntimeEvent = RuntimeEvent;
-	type WeightInfo = pallet_child_bounties::weights::SubstrateWeight<Runtime>;
+	type WeightInfo = weights::pallet_child_bounties::Measured<Runtime>;
 }
 
 impl pallet_utility::Config for Runtime {
 	type PalletsOrigin = OriginCaller;
 	type RuntimeCall = RuntimeCall;
 	type RuntimeEvent = RuntimeEvent;
-	type WeightInfo = pallet_utility::weights::SubstrateWeight<Runtime>;
+	type WeightInfo = weights::pallet_utility::Measured<Runtime>;
 }
 
 parameter_types! {
@@ -155,7 +155,7 @@ impl pallet_multisig::Config for Runtime {
 	type MaxSignatories = ConstU32<100>;
 	type RuntimeCall = RuntimeCall;
 	type RuntimeEvent = RuntimeEvent;
-	type WeightInfo = pallet_multisig::weights::SubstrateWeight<Runtime>;
+	type WeightInfo = weights::pallet_multisig::Measured<Runtime>;
 }
 
 /// What one account may do for another.
@@ -231,7 +231,7 @@ impl pallet_proxy::Config for Runtime {
 	type ProxyType = ProxyType;
 	type RuntimeCall = RuntimeCall;
 	type RuntimeEvent = RuntimeEvent;
-	type WeightInfo = pallet_proxy::weights::SubstrateWeight<Runtime>;
+	type WeightInfo = weights::pallet_proxy::Measured<Runtime>;
 }
 
 parameter_types! {
@@ -254,7 +254,7 @@ impl pallet_safe_mode::Config for Runtime {
 	type ReleaseDelay = NoRelease;
 	type RuntimeEvent = RuntimeEvent;
 	type RuntimeHoldReason = RuntimeHoldReason;
-	type WeightInfo = pallet_safe_mode::weights::SubstrateWeight<Runtime>;
+	type WeightInfo = weights::pallet_safe_mode::Measured<Runtime>;
 	type WhitelistedCalls = filters::InSafeMode;
 }
 
@@ -264,6 +264,6 @@ impl pallet_tx_pause::Config for Runtime {
 	type RuntimeCall = RuntimeCall;
 	type RuntimeEvent = RuntimeEvent;
 	type UnpauseOrigin = origins::EmergencyOrigin;
-	type WeightInfo = pallet_tx_pause::weights::SubstrateWeight<Runtime>;
+	type WeightInfo = weights::pallet_tx_pause::Measured<Runtime>;
 	type WhitelistedCalls = filters::NeverPaused;
 }

@@ -10,10 +10,7 @@ use frame_support::{
 		tokens::{imbalance::ResolveTo, PayFromAccount, UnityAssetBalanceConversion},
 		ConstU32, ConstU64, ConstU8, InsideBoth, KeyOwnerProofSystem, VariantCountOf,
 	},
-	weights::{
-		constants::{BlockExecutionWeight, ExtrinsicBaseWeight, ParityDbWeight, WEIGHT_REF_TIME_PER_MILLIS},
-		ConstantMultiplier, Weight,
-	},
+	weights::{constants::WEIGHT_REF_TIME_PER_MILLIS, ConstantMultiplier, RuntimeDbWeight, Weight},
 	PalletId,
 };
 use frame_system::limits::{BlockLength, BlockWeights};
@@ -29,7 +26,7 @@ use crate::{
 	governance::{bounds, filters, origins},
 	periods,
 	reserves::Reserves,
-	AccountId, Babe, Balance, Balances, BandwidthAttestations, Block, BlockNumber, Bounties, Hash, Historical,
+	weights, AccountId, Babe, Balance, Balances, BandwidthAttestations, Block, BlockNumber, Bounties, Hash, Historical,
 	NodeIdentity, Nonce, Offences, PalletInfo, Rewards, Runtime, RuntimeCall, RuntimeEvent, RuntimeFreezeReason,
 	RuntimeHoldReason, RuntimeOrigin, RuntimeTask, SafeMode, Session, SessionKeys, System, Treasury, TxPause,
 	UncheckedExtrinsic, ValidatorElection, SS58_PREFIX, UNIT, VERSION,
@@ -58,21 +55,22 @@ parameter_types! {
 	pub const Version: RuntimeVersion = VERSION;
 	pub const BlockHashCount: BlockNumber = 4_096;
 	pub const Ss58Prefix: u16 = SS58_PREFIX;
+	pub const DatabaseWeight: RuntimeDbWeight = weights::database::MEASURED;
 	pub RuntimeBlockLength: BlockLength = BlockLength::builder()
 		.max_length(MAX_BLOCK_BYTES)
 		.modify_max_length_for_class(frame_support::dispatch::DispatchClass::Normal, |max| *max = NORMAL_RATIO * *max)
 		.build();
 	pub RuntimeBlockWeights: BlockWeights = BlockWeights::builder()
-		.base_block(BlockExecutionWeight::get())
-		.for_class(frame_support::dispatch::DispatchClass::all(), |weights| {
-			weights.base_extrinsic = ExtrinsicBaseWeight::get();
+		.base_block(weights::block::BLOCK)
+		.for_class(frame_support::dispatch::DispatchClass::all(), |class| {
+			class.base_extrinsic = weights::block::EXTRINSIC;
 		})
-		.for_class(frame_support::dispatch::DispatchClass::Normal, |weights| {
-			weights.max_total = Some(NORMAL_RATIO * MAX_BLOCK_WEIGHT);
+		.for_class(frame_support::dispatch::DispatchClass::Normal, |class| {
+			class.max_total = Some(NORMAL_RATIO * MAX_BLOCK_WEIGHT);
 		})
-		.for_class(frame_support::dispatch::DispatchClass::Operational, |weights| {
-			weights.max_total = Some(MAX_BLOCK_WEIGHT);
-			weights.reserved = Some(MAX_BLOCK_WEIGHT - NORMAL_RATIO * MAX_BLOCK_WEIGHT);
+		.for_class(frame_support::dispatch::DispatchClass::Operational, |class| {
+			class.max_total = Some(MAX_BLOCK_WEIGHT);
+			class.reserved = Some(MAX_BLOCK_WEIGHT - NORMAL_RATIO * MAX_BLOCK_WEIGHT);
 		})
 		.avg_block_initialization(Perbill::from_percent(10))
 		.build_or_panic();
@@ -91,10 +89,12 @@ impl frame_system::Config for Runtime {
 	type BlockHashCount = BlockHashCount;
 	type BlockLength = RuntimeBlockLength;
 	type BlockWeights = RuntimeBlockWeights;
-	type DbWeight = ParityDbWeight;
+	type DbWeight = DatabaseWeight;
+	type ExtensionsWeightInfo = weights::frame_system_extensions::Measured<Runtime>;
 	type Hash = Hash;
 	type Nonce = Nonce;
 	type SS58Prefix = Ss58Prefix;
+	type SystemWeightInfo = weights::frame_system::Measured<Runtime>;
 	type Version = Version;
 }
 
@@ -110,14 +110,14 @@ impl pallet_babe::Config for Runtime {
 	type KeyOwnerProof = <Historical as KeyOwnerProofSystem<(KeyTypeId, pallet_babe::AuthorityId)>>::Proof;
 	type MaxAuthorities = ConstU32<MAX_VALIDATORS>;
 	type MaxNominators = ConstU32<0>;
-	type WeightInfo = ();
+	type WeightInfo = weights::consensus::Measured<Runtime>;
 }
 
 impl pallet_timestamp::Config for Runtime {
 	type MinimumPeriod = periods::MinimumPeriod;
 	type Moment = u64;
 	type OnTimestampSet = Babe;
-	type WeightInfo = pallet_timestamp::weights::SubstrateWeight<Runtime>;
+	type WeightInfo = weights::pallet_timestamp::Measured<Runtime>;
 }
 
 parameter_types! {
@@ -140,7 +140,7 @@ impl pallet_balances::Config for Runtime {
 	type RuntimeEvent = RuntimeEvent;
 	type RuntimeFreezeReason = RuntimeFreezeReason;
 	type RuntimeHoldReason = RuntimeHoldReason;
-	type WeightInfo = pallet_balances::weights::SubstrateWeight<Runtime>;
+	type WeightInfo = weights::pallet_balances::Measured<Runtime>;
 }
 
 parameter_types! {
@@ -162,7 +162,7 @@ impl pallet_transaction_payment::Config for Runtime {
 	type OnChargeTransaction = FungibleAdapter<Balances, ResolveTo<TreasuryAccount, Balances>>;
 	type OperationalFeeMultiplier = ConstU8<5>;
 	type RuntimeEvent = RuntimeEvent;
-	type WeightInfo = pallet_transaction_payment::weights::SubstrateWeight<Runtime>;
+	type WeightInfo = weights::pallet_transaction_payment::Measured<Runtime>;
 	type WeightToFee = ConstantMultiplier<Balance, WeightFee>;
 }
 
@@ -194,7 +194,7 @@ impl pallet_rewards::Config for Runtime {
 	type RuntimeHoldReason = RuntimeHoldReason;
 	type SlotDeposit = SlotDeposit;
 	type Treasury = TreasuryAccount;
-	type WeightInfo = pallet_rewards::weights::Counted<Runtime>;
+	type WeightInfo = pallet_rewards::weights::Measured<Runtime>;
 }
 
 impl pallet_bandwidth_attestations::Config for Runtime {
@@ -252,7 +252,7 @@ impl pallet_session::Config for Runtime {
 	type ShouldEndSession = Babe;
 	type ValidatorId = AccountId;
 	type ValidatorIdOf = ConvertInto;
-	type WeightInfo = pallet_session::weights::SubstrateWeight<Runtime>;
+	type WeightInfo = weights::session::Measured<Runtime>;
 }
 
 impl pallet_authorship::Config for Runtime {
@@ -268,7 +268,7 @@ impl pallet_grandpa::Config for Runtime {
 	type MaxNominators = ConstU32<0>;
 	type MaxSetIdSessionEntries = ConstU64<1_000>;
 	type RuntimeEvent = RuntimeEvent;
-	type WeightInfo = ();
+	type WeightInfo = weights::consensus::Measured<Runtime>;
 }
 
 impl pallet_authority_discovery::Config for Runtime {

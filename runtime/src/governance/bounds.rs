@@ -5,7 +5,7 @@ use pallet_bandwidth_attestations::WeightInfo;
 use pallet_rewards::{settlement::Terms, Policy};
 use sp_runtime::Perbill;
 
-use crate::{periods, Balance, Runtime, TransactionPayment};
+use crate::{periods, weights, Balance, Runtime, TransactionPayment};
 
 /// Most that the protocol may take of a payment.
 pub const MAX_FEE: Perbill = Perbill::from_percent(25);
@@ -52,6 +52,6 @@ pub fn claim_cost() -> Balance {
 	let base: Weight = <Runtime as frame_system::Config>::BlockWeights::get()
 		.get(frame_support::dispatch::DispatchClass::Operational)
 		.base_extrinsic;
-	TransactionPayment::weight_to_fee(base.saturating_add(call))
+	TransactionPayment::weight_to_fee(base.saturating_add(weights::extensions()).saturating_add(call))
 		.saturating_add(TransactionPayment::length_to_fee(CLAIM_BYTES))
 }

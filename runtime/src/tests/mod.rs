@@ -4,6 +4,7 @@
 
 mod governance;
 mod layout;
+mod measured;
 mod pauses;
 mod promises;
 mod story;
@@ -199,7 +200,9 @@ fn claims_have_a_reserved_part_of_the_block_and_the_largest_batch_fits() {
 	use pallet_bandwidth_attestations::WeightInfo;
 	let batch = <Runtime as pallet_bandwidth_attestations::Config>::MaxBatch::get();
 	let largest = pallet_bandwidth_attestations::weights::Measured::<Runtime>::claim_many(batch);
-	assert!(largest.all_lte(limits.get(DispatchClass::Operational).max_total.unwrap()));
+	let transaction = largest.saturating_add(weights::block::EXTRINSIC).saturating_add(weights::extensions());
+	let kept = limits.get(DispatchClass::Operational).reserved.unwrap();
+	assert!(transaction.all_lte(kept), "{transaction:?} of {kept:?}");
 }
 
 #[test]
