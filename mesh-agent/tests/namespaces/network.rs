@@ -35,7 +35,7 @@ const BOOT_PEER: &str = "12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp";
 /// The agent.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_mesh-agent");
 /// Nothing takes longer.
-const PATIENCE: Duration = Duration::from_secs(70);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Where the validators run.
 pub const NODES: &str = "nodes";
