@@ -58,6 +58,8 @@ pub const MAX_INTERFACES: usize = 64;
 pub const MAX_NEIGHBOURS: usize = 256;
 /// Longest payload of a datagram, in bytes: IPv6's least MTU of 1280 without the headers of IPv6 and UDP.
 pub const MAX_PACKET: usize = 1232;
+/// Prefixes announced on one interface: those of others and as many of our own.
+const MAX_SAID: usize = 2 * MAX_TARGETS;
 /// How often tables are looked through.
 const SWEEP: Duration = Duration::from_secs(1);
 /// A neighbour that is not heard any more is forgotten after so long.
@@ -138,8 +140,8 @@ struct Port {
 	buffer: Vec<Tlv>,
 	/// Prefixes to be announced, and whether neighbours have to acknowledge it.
 	changed: BTreeMap<Target, bool>,
-	/// Prefixes that were announced here and whose way now leads back over this interface.
-	poison: BTreeSet<Target>,
+	/// Prefixes of which our last word here was that we reach them; at most [`MAX_SAID`].
+	said: BTreeSet<Target>,
 	flush_at: Option<Instant>,
 }
 
@@ -200,7 +202,7 @@ impl Speaker {
 			// Routes of an earlier run are taken back, those of neighbours asked for.
 			buffer: Vec::from([Tlv::Update(self.farewell()), Tlv::RouteRequest { target: None }]),
 			changed: BTreeMap::new(),
-			poison: BTreeSet::new(),
+			said: BTreeSet::new(),
 			flush_at: Some(now),
 		};
 		self.ports.insert(index, port);

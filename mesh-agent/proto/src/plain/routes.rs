@@ -63,14 +63,11 @@ impl Speaker {
 			_ => {}
 		}
 		let lost = choice.before.is_some() && choice.after.is_none() && !own;
-		if let (Some(before), Some(after)) = (choice.before, choice.after) {
-			let port = self.ports.get_mut(&after.0).filter(|port| port.interface.split_horizon);
-			if let Some(port) = port.filter(|_| before.0 != after.0) {
-				port.poison.insert(target);
-			}
-		}
 		self.sync(&target);
 		self.consider(target, now);
+		if choice.before != choice.after {
+			self.take_back(target, now);
+		}
 		if lost {
 			self.ask_for_lost(target, choice.router, now);
 		}
@@ -132,6 +129,18 @@ impl Speaker {
 			Some(_) => return,
 		};
 		self.mark(target, urgent, now);
+	}
+
+	/// Where our last word was that we reach a prefix, and split horizon would now leave it standing, it has to be taken back:
+	/// a neighbour that judged that word before its own way became shorter may still hold it feasible, and come back to us.
+	fn take_back(&mut self, target: Target, now: Instant) {
+		let Some(((index, _), _)) = self.table.selected(&target) else { return };
+		let at = self.jitter(AT_ONCE[0], AT_ONCE[1], now);
+		let back = self.turns_back(index, &target);
+		if let Some(port) = self.ports.get_mut(&index).filter(|port| back && port.said.contains(&target)) {
+			port.changed.insert(target, true);
+			port.flush_by(at);
+		}
 	}
 
 	/// Has a prefix announced on all interfaces.
@@ -221,7 +230,9 @@ impl Speaker {
 	pub(super) fn sweep(&mut self, now: Instant) {
 		let due = self.table.sweep(now);
 		due.expired.iter().map(|(target, _)| *target).chain(due.better).for_each(|target| self.reselect(target, now));
-		for target in due.released {
+		let held = |target: &&Target| self.table.places.get(*target).is_some_and(|place| place.held.is_some());
+		let released: Vec<_> = due.released.iter().filter(held).copied().collect();
+		for target in released {
 			if let Some(place) = self.table.places.get_mut(&target) {
 				place.unsure = false;
 			}

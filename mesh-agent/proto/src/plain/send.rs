@@ -7,7 +7,7 @@ use super::{
 	centis,
 	neighbour::micros,
 	requests::{Pending, ACK_WAIT, MAX_PENDING},
-	Output, Port, Speaker, To, Via, GROUP, MAX_PACKET,
+	Output, Port, Speaker, To, Via, GROUP, MAX_PACKET, MAX_SAID,
 };
 use crate::{
 	routing::Distance,
@@ -107,13 +107,16 @@ impl Speaker {
 		port.flush_at = None;
 		let mut tlvs = core::mem::take(&mut port.buffer);
 		let changed = core::mem::take(&mut port.changed);
-		let poison = core::mem::take(&mut port.poison);
 		let mut losses = Vec::new();
 		for (target, urgent) in changed {
-			let Some(update) = self.line(index, target, poison.contains(&target), now) else {
+			let stands = self.ports.get(&index).is_some_and(|port| port.said.contains(&target));
+			let Some(update) = self.line(index, target, urgent && stands, now) else {
 				self.release(&target);
 				continue;
 			};
+			if let Some(port) = self.ports.get_mut(&index).filter(|_| update.metric == INFINITY) {
+				port.said.remove(&target);
+			}
 			match urgent {
 				true => losses.push((target, update)),
 				false => tlvs.push(Tlv::Update(update)),
@@ -125,12 +128,17 @@ impl Speaker {
 		losses.chunks(LOSSES).for_each(|losses| self.tell_losses(index, losses, now));
 	}
 
-	/// What is said of a prefix to all neighbours of an interface; nothing, where the route leads back to them.
-	fn line(&mut self, index: u32, target: Target, poison: bool, now: Instant) -> Option<Update> {
-		let back = self.table.selected(&target).is_some_and(|(via, _)| via.0 == index) && !self.is_own(&target);
-		let split = self.ports.get(&index)?.interface.split_horizon;
-		match back && split {
-			true => poison.then(|| self.retraction(index, target)).flatten(),
+	/// Whether the way to a prefix leads back over an interface with split horizon.
+	pub(super) fn turns_back(&self, index: u32, target: &Target) -> bool {
+		let back = self.table.selected(target).is_some_and(|(via, _)| via.0 == index) && !self.is_own(target);
+		back && self.ports.get(&index).is_some_and(|port| port.interface.split_horizon)
+	}
+
+	/// What is said of a prefix to all neighbours of an interface. Where the route leads back to them it is taken back, if
+	/// they may still believe in us, or else passed over.
+	fn line(&mut self, index: u32, target: Target, believed: bool, now: Instant) -> Option<Update> {
+		match self.turns_back(index, &target) {
+			true => believed.then(|| self.retraction(index, target)).flatten(),
 			false => self.update_for(index, target, now),
 		}
 	}
@@ -145,6 +153,10 @@ impl Speaker {
 			return self.retraction(index, target);
 		}
 		let skeleton = self.retraction(index, target)?;
+		let port = self.ports.get_mut(&index)?;
+		if port.said.len() >= MAX_SAID && !port.said.contains(&target) {
+			return Some(skeleton);
+		}
 		if !self.is_own(&target) {
 			let distance = Distance { seqno: told.seqno, metric: told.metric };
 			if !self.table.remember(target, told.router, distance, now) {
@@ -154,6 +166,7 @@ impl Speaker {
 				place.told = Some(told);
 			}
 		}
+		self.ports.get_mut(&index)?.said.insert(target);
 		Some(Update { router: told.router, seqno: told.seqno, metric: told.metric, ..skeleton })
 	}
 

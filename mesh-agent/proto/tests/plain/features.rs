@@ -179,10 +179,10 @@ fn routes_over_an_interface_are_not_announced_on_it_where_that_is_said() {
 	assert!(updates(&mut bench).is_empty());
 }
 
-#[test]
-fn a_route_that_turns_back_over_an_interface_is_retracted_there() {
+/// A speaker whose way to the first prefix, 192 long, leads over a second interface, and was announced on the first.
+fn around() -> Bench {
 	let mut bench = with(Interface { split_horizon: true, ..interface() });
-	let second = Interface { index: 2, link_local: OTHER, ..interface() };
+	let second = Interface { index: 2, link_local: OTHER, split_horizon: true, ..interface() };
 	let (now, far) = (bench.now, [0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 8]);
 	bench.speaker.interface_up(second, now);
 	let mut writer = towpath_proto::wire::babel::Writer::new(1200, true);
@@ -190,17 +190,83 @@ fn a_route_that_turns_back_over_an_interface_is_retracted_there() {
 		writer.put(&Tlv::Hello { unicast: false, seqno, interval: 60_000, sent: None });
 	}
 	writer.put(&Tlv::Ihu { to: Some(OTHER), rxcost: 96, interval: 60_000, times: None });
-	writer.put(&Tlv::Update(route(prefix_of(1), 300, 1)));
+	writer.put(&Tlv::Update(lasting(96)));
 	bench.speaker.receive(2, far, true, &writer.finish()[0], now);
 	bench.collect();
 	bench.pass(1.0);
-	assert!(updates(&mut bench).iter().any(|(_, update)| update.metric == 396));
-	// Now a much better one on the first interface, where the other one was announced.
-	bench.announced(route(prefix_of(1), 10, 1));
-	bench.pass(1.0);
+	assert_eq!(updates(&mut bench).last().map(|(_, update)| update.metric), Some(192));
+	bench
+}
+
+/// A way to the first prefix that does not expire soon.
+fn lasting(metric: u16) -> Update {
+	Update { interval: 6000, ..route(prefix_of(1), metric, 1) }
+}
+
+/// The first interface hears at once that the way over us is over, is asked to acknowledge it, and hears nothing more.
+fn assert_taken_back_once(bench: &mut Bench) {
+	bench.pass(0.05);
+	let said = bench.heard();
+	let over = |(to, tlv): &(To, Tlv)| {
+		let target = Some(prefix_of(1).into());
+		*to == To::Multicast
+			&& matches!(tlv, Tlv::Update(update) if update.metric == INFINITY && update.target == target)
+	};
+	assert_eq!(said.iter().filter(|one| over(one)).count(), 1, "{said:?}");
+	let opaque = said.iter().find_map(|(_, tlv)| match tlv {
+		Tlv::AckRequest { opaque, .. } => Some(*opaque),
+		_ => None,
+	});
+	bench.hear(&[Tlv::Ack { opaque: opaque.unwrap() }]);
+	bench.pass(20.0);
+	assert!(updates(bench).is_empty());
+}
+
+#[test]
+fn a_route_that_turns_back_over_an_interface_is_retracted_there() {
+	let mut bench = around();
+	// A much better one on the first interface, where the other one was announced.
+	bench.announced(lasting(10));
+	bench.pass(5.0);
 	let told = updates(&mut bench);
 	assert!(told.iter().any(|(_, update)| update.metric == INFINITY && update.target == Some(prefix_of(1).into())));
 	assert!(told.iter().any(|(_, update)| update.metric == 106), "and announced on the second");
+}
+
+/// BIRD judges a route when it comes and not when its own way becomes shorter: it would come back to us.
+#[test]
+fn a_route_that_turns_back_and_stays_as_long_is_retracted_too() {
+	let mut bench = around();
+	bench.announced(lasting(96));
+	bench.pass(1.0);
+	let now = bench.now;
+	bench.speaker.interface_down(2, now);
+	assert_taken_back_once(&mut bench);
+}
+
+#[test]
+fn a_route_that_is_lost_and_found_over_the_neighbour_itself_before_anything_was_said_is_retracted_too() {
+	let mut bench = around();
+	let now = bench.now;
+	bench.speaker.interface_down(2, now);
+	bench.announced(lasting(96));
+	assert_eq!(bench.installed.last().map(|route| (route.interface, route.metric)), Some((1, 192)));
+	assert_taken_back_once(&mut bench);
+}
+
+#[test]
+fn a_prefix_of_ours_that_is_withdrawn_and_found_over_a_neighbour_is_retracted_there() {
+	let mut bench = with(Interface { split_horizon: true, ..interface() });
+	let now = bench.now;
+	bench.speaker.announce(prefix_of(1), 0, now);
+	bench.announced(lasting(96));
+	bench.pass(1.0);
+	assert_eq!(updates(&mut bench).last().map(|(_, update)| update.metric), Some(0));
+	let now = bench.now;
+	bench.speaker.withdraw(prefix_of(1), now);
+	bench.collect();
+	assert_eq!(bench.installed.last().map(|route| (route.interface, route.metric)), Some((1, 192)));
+	assert_taken_back_once(&mut bench);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use rand_core::{RngCore, SeedableRng};
 use towpath_proto::{
 	plain::{Filter, Interface, KernelRoute, MacKey, Output, Rule, Settings, Speaker, To},
 	time::Instant,
-	wire::babel::Prefix,
+	wire::babel::{full::Tlv, parse_full, Prefix, INFINITY},
 };
 
 /// A cable between routers, or a switch; its number is the interface's on all of them.
@@ -59,9 +59,14 @@ pub struct Net {
 	pub record: Option<Vec<Recorded>>,
 	/// Bytes and packets sent so far.
 	pub sent: (usize, usize),
+	/// Of a router, on a cable, to everybody: that it reaches a prefix; and since when that is not so any more.
+	words: BTreeMap<(usize, usize, Prefix), Option<Instant>>,
 	flights: BinaryHeap<Flight>,
 	number: u64,
 }
+
+/// The longest that a word may stand when it is not true any more: bad news wait for other bad news up to 30 ms.
+const MOST_STALE: Duration = Duration::from_millis(30);
 
 /// Lets everything pass that may ever pass.
 pub fn open() -> Filter {
@@ -120,6 +125,7 @@ impl Net {
 			keys: vec![Vec::new(); routers],
 			record: None,
 			sent: (0, 0),
+			words: BTreeMap::new(),
 			flights: BinaryHeap::new(),
 			number: 0,
 		};
@@ -176,6 +182,7 @@ impl Net {
 	pub fn reboot(&mut self, router: usize) {
 		self.speakers[router] = self.speaker(router);
 		self.kernels[router].clear();
+		self.words.retain(|(speaker, ..), _| *speaker != router);
 		self.start_one(router);
 	}
 
@@ -203,7 +210,38 @@ impl Net {
 			}
 		}
 		self.collect();
+		self.judge_words();
 		true
+	}
+
+	/// Panics if a router lets its neighbours believe that it reaches a prefix, and itself goes over them or has lost it.
+	/// Feasibility makes that harmless to neighbours that judge a route whenever they choose; some judge it once.
+	fn judge_words(&mut self) {
+		let (now, kernels, split_horizon) = (self.now, &self.kernels, self.split_horizon);
+		for ((router, cable, prefix), since) in &mut self.words {
+			let route = kernels[*router].get(&(*prefix, None)).filter(|route| !route.is_unreachable());
+			let back = route.is_some_and(|route| split_horizon && route.interface as usize - 1 == *cable);
+			let lost = route.is_none() && *prefix != prefix_of(*router);
+			*since = (back || lost).then(|| since.unwrap_or(now));
+			let stale = since.map_or(Duration::ZERO, |since| now.since(since));
+			assert!(stale <= MOST_STALE, "{router} lets cable {cable} believe in {prefix:?} at {now:?}");
+		}
+	}
+
+	/// Remembers what was said to everybody.
+	fn note_words(&mut self, from: usize, cable: usize, packet: &[u8]) {
+		for tlv in parse_full(packet).unwrap() {
+			let Tlv::Update(update) = tlv else { continue };
+			match update.target {
+				None => self.words.retain(|(router, on, _), _| (*router, *on) != (from, cable)),
+				Some(target) if update.metric == INFINITY => {
+					self.words.remove(&(from, cable, target.prefix));
+				}
+				Some(target) => {
+					self.words.entry((from, cable, target.prefix)).or_default();
+				}
+			}
+		}
 	}
 
 	/// Lets time pass, with a look after every event.
@@ -237,6 +275,9 @@ impl Net {
 		let multicast = to == To::Multicast;
 		if let Some(record) = &mut self.record {
 			record.push((cable, from, multicast, packet.clone()));
+		}
+		if multicast {
+			self.note_words(from, cable, &packet);
 		}
 		if !self.cables[cable].up {
 			return;
