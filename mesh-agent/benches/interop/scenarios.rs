@@ -309,21 +309,27 @@ fn diamond(options: &Options) -> Result<Value> {
 	let (share, pause) = datagrams.finish(&mut routers)?;
 	routers.all_ping_all().context("after all links are mended")?;
 	let status = [2, 4].map(|number| routers.status(number).map(|status| status["kernel"].clone()).unwrap_or_default());
+	// A cycle that none of our agents is part of is between babeld and BIRD: BIRD 2.0.12 keeps a route for feasible that was so
+	// when it came, and is not by what BIRD has announced since (RFC 8966, section 3.5.1).
+	let agents = [name(2), name(4)];
+	let (ours, others): (Vec<_>, Vec<_>) =
+		watch.loops.iter().partition(|cycle| agents.iter().any(|agent| cycle.contains(agent)));
 	let seen = json!({
 		"minutes": options.minutes,
 		"seed": options.seed,
 		"cuts": {"silent": chaos.cuts.0, "loud": chaos.cuts.1},
 		"collections": watch.collections,
 		"suspected": watch.suspected,
-		"loops": watch.loops,
+		"loops": ours,
+		"loops_of_others": others,
 		"healed_s": seconds(healed),
 		"arrived_share": (share * 1000.0).round() / 1000.0,
 		"longest_pause_s": (pause * 10.0).round() / 10.0,
 		"kernels": status,
 	});
 	say(&format!("diamond: {seen}"));
-	if !watch.loops.is_empty() {
-		bail!("packets would have gone around: {:?}", watch.loops);
+	if !ours.is_empty() {
+		bail!("packets would have gone around: {ours:?}");
 	}
 	Ok(seen)
 }
