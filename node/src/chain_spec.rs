@@ -1,11 +1,20 @@
 //! The chains that the node knows by name, and chain spec files.
 
-use sc_chain_spec::{ChainSpec as _, ChainType, GenericChainSpec, Properties};
+use sc_chain_spec::{ChainSpec as _, ChainSpecExtension, ChainType, GenericChainSpec, Properties};
 use std::path::Path;
 use towpath_runtime::{SS58_PREFIX, TOKEN_DECIMALS, TOKEN_SYMBOL, WASM_BINARY};
 
+/// What a spec may have beyond the standard fields.
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize, ChainSpecExtension)]
+#[serde(rename_all = "camelCase")]
+pub struct Extensions {
+	/// A finalised block from which light clients follow the chain. Nodes do not look at it.
+	#[serde(default, skip_serializing_if = "Option::is_none")]
+	pub light_sync_state: sc_sync_state_rpc::LightSyncStateExtension,
+}
+
 /// A Towpath chain spec.
-pub type ChainSpec = GenericChainSpec;
+pub type ChainSpec = GenericChainSpec<Extensions>;
 
 /// Loads a spec by its name (`dev`, `local`) or from a file.
 pub fn load(id: &str) -> Result<Box<dyn sc_chain_spec::ChainSpec>, String> {
@@ -53,7 +62,7 @@ fn preset(name: &str, id: &str, kind: ChainType, preset: &str) -> Result<ChainSp
 	properties.insert("tokenSymbol".into(), TOKEN_SYMBOL.into());
 	properties.insert("tokenDecimals".into(), TOKEN_DECIMALS.into());
 	properties.insert("ss58Format".into(), SS58_PREFIX.into());
-	Ok(ChainSpec::builder(wasm, None)
+	Ok(ChainSpec::builder(wasm, Extensions::default())
 		.with_name(name)
 		.with_id(id)
 		.with_protocol_id("towpath")

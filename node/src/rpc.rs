@@ -7,6 +7,7 @@ use sc_consensus_babe_rpc::{Babe, BabeApiServer};
 use sc_consensus_grandpa::{FinalityProofProvider, GrandpaJustificationStream, SharedAuthoritySet, SharedVoterState};
 use sc_consensus_grandpa_rpc::{Grandpa, GrandpaApiServer};
 use sc_rpc::SubscriptionTaskExecutor;
+use sc_sync_state_rpc::{SyncState, SyncStateApiServer};
 use sp_keystore::KeystorePtr;
 use std::sync::Arc;
 use substrate_frame_rpc_system::{System, SystemApiServer};
@@ -26,6 +27,8 @@ pub struct Deps {
 	pub voter_state: SharedVoterState,
 	pub justifications: GrandpaJustificationStream<Block>,
 	pub finality: Arc<FinalityProofProvider<FullBackend, Block>>,
+	/// Light clients begin with it, and with a checkpoint that the node adds.
+	pub chain_spec: Arc<dyn sc_service::ChainSpec>,
 }
 
 /// All of them in one module.
@@ -36,6 +39,15 @@ pub fn create(
 	let mut module = RpcModule::new(());
 	module.merge(System::new(deps.client.clone(), deps.pool).into_rpc())?;
 	module.merge(TransactionPayment::new(deps.client.clone()).into_rpc())?;
+	module.merge(
+		SyncState::new(
+			deps.chain_spec.cloned_box(),
+			deps.client.clone(),
+			deps.authority_set.clone(),
+			deps.babe.clone(),
+		)?
+		.into_rpc(),
+	)?;
 	module.merge(Babe::new(deps.client, deps.babe, deps.keystore, deps.select_chain).into_rpc())?;
 	module.merge(
 		Grandpa::new(executor, deps.authority_set, deps.voter_state, deps.justifications, deps.finality).into_rpc(),

@@ -189,6 +189,7 @@ fn start<N: NetworkBackend<Block, Hash>>(config: Configuration) -> Result<TaskMa
 		voter_state: voter_state.clone(),
 		justifications: grandpa_link.justification_stream(),
 		finality: sc_consensus_grandpa::FinalityProofProvider::new_for_service(backend.clone(), Some(authority_set)),
+		chain_spec: Arc::from(config.chain_spec.cloned_box()),
 	};
 
 	let role = config.role;

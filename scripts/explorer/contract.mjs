@@ -19,7 +19,7 @@ usage: node contract.mjs [--url URL | --node PROGRAM] [--python PROGRAM] [--clie
   --url URL         use the local network behind this address instead of starting one; it signs for //Alice to //Ferdie
   --node PROGRAM    the node to start four times (default: debug/towpath-node in CARGO_TARGET_DIR or target)
   --python PROGRAM  the Python with what requirements.txt names (default: .venv/bin/python in this folder)
-  --client NAME     only this client: polkadot-js, papi or python; may be repeated (default: all three)
+  --client NAME     only this client: polkadot-js, papi, light or python; may be repeated (default: all four)
   --output FORMAT   text: the list of calls; json: one object as the last line of stdout (default text)
 
 The calls go to stdout, everything else to stderr. Takes three to five minutes: referenda have to pass.
@@ -32,8 +32,8 @@ examples:
 // A node that was just started on a busy computer takes its time; one that runs does not.
 const [START_SECONDS, CONNECT_SECONDS] = [180, 30];
 const HERE = import.meta.dirname ?? new URL('.', import.meta.url).pathname;
-const CLIENTS = ['polkadot-js', 'papi', 'python'];
-const [POLKADOT_JS, PAPI, PYTHON] = ['@polkadot/api', 'polkadot-api', 'substrate-interface'];
+const CLIENTS = ['polkadot-js', 'papi', 'light', 'python'];
+const [POLKADOT_JS, PAPI, LIGHT, PYTHON] = ['@polkadot/api', 'polkadot-api', 'smoldot', 'substrate-interface'];
 
 // Something that the user can mend. Whatever else is thrown is the chain's doing.
 class Unusable extends Error {}
@@ -147,6 +147,7 @@ async function contract(args, url, children) {
 	const [facts] = await Promise.all([
 		wanted('polkadot-js') && polkadotJs(calls, chain, vectors),
 		wanted('papi') && papi(calls, url, chain, vectors),
+		wanted('light') && calls.run(LIGHT, 'Light client', async (ask) => (await import('./light.mjs')).light(ask, chain, note)),
 		wanted('python') && python(calls, url, args.python, vectors, children),
 	]);
 	await calls.run(POLKADOT_JS, 'Developer', (ask) => ask('no warnings about what it does not know', () => warnings, (all) => all.length === 0 || all.join('; ')));

@@ -72,7 +72,7 @@ test('wrong flags end with 2 and say what to do', () => {
 		[['--url', 'http://example.org'], /--url http:\/\/example.org: give a WebSocket address/],
 		[['--url', 'ws://127.0.0.1:1', '--node', 'x'], /give one of them/],
 		[['--output', 'xml'], /--output xml: give text or json/],
-		[['--client', 'other'], /--client other: give one of: polkadot-js, papi, python/],
+		[['--client', 'other'], /--client other: give one of: polkadot-js, papi, light, python/],
 		[['--node', '/nowhere', '--client', 'papi'], /\/nowhere: not there; build it with: make build/],
 	]) {
 		const { status, stderr, stdout } = run(...args);
