@@ -9,7 +9,7 @@ use towpath_primitives::NodeId;
 
 use crate::{
 	api::{self, client::Trouble, Verb},
-	chain::Client,
+	chain::{self, Client},
 	channel::{self, Plan},
 	config::{parse_tow, show_tow, Config},
 	dev,
@@ -73,6 +73,8 @@ enum Command {
 	/// Validating: join, status, leave, withdraw.
 	#[command(subcommand)]
 	Validator(operator::ValidatorCommand),
+	/// Write a chain spec for light clients: the network, whom to ask, and a finalised block to begin at.
+	Checkpoint(chain::checkpoint::Options),
 	/// A whole network on this machine: validators, routers, a household, real packets and real money.
 	Dev(dev::Options),
 	/// The web origin of the demo.
@@ -112,7 +114,7 @@ pub struct OnChain {
 	/// The agent's folder: its keys are used.
 	#[arg(long)]
 	pub folder: PathBuf,
-	/// A node's RPC.
+	/// A node's RPC, or `light:FILE`: a chain spec that `mesh-agent checkpoint` wrote.
 	#[arg(long, default_value = "ws://127.0.0.1:9944")]
 	pub endpoint: String,
 	/// File with the secret URI of the account; without one, the folder's.
@@ -243,6 +245,10 @@ fn dispatch(command: Command) -> Result<(), Failure> {
 		Command::Setup(options) => block_on(operator::set_up(options))?,
 		Command::Router(command) => block_on(operator::router(command))?,
 		Command::Validator(command) => block_on(operator::validator(command))?,
+		Command::Checkpoint(options) => {
+			println!("{:#}", block_on(chain::checkpoint::make(&options))??);
+			Ok(())
+		}
 		Command::Dev(options) => {
 			caller(options.check())?;
 			Ok(block_on(dev::run(options))??)

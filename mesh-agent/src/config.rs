@@ -86,7 +86,7 @@ pub struct Api {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Chain {
-	/// A node's RPC. One's own node: what it says is believed.
+	/// A node's RPC, one's own: what it says is believed. Or `light:FILE`, a light client, which believes the file.
 	pub endpoint: String,
 	/// The network's genesis hash; without one, the node's word is taken at the first start.
 	#[serde(deserialize_with = "genesis")]
@@ -267,6 +267,7 @@ impl Config {
 		let config = Self::parse(&text);
 		let checked = config.and_then(|config| {
 			config.plain.as_ref().map_or(Ok(()), Plain::check_keys)?;
+			crate::chain::check_endpoint(&config.chain.endpoint).context("chain.endpoint")?;
 			Ok(config)
 		});
 		checked.with_context(|| format!("{} is not a valid configuration", path.display()))

@@ -4,16 +4,17 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "live/mod.rs"]
+mod live;
+
 use std::{
-	fs::File,
-	io::{BufRead, BufReader, Write},
-	net::TcpListener,
+	io::{BufRead, BufReader},
 	path::{Path, PathBuf},
-	process::{Child, Command, Output, Stdio},
+	process::{Command, Output, Stdio},
 	time::{Duration, Instant},
 };
 
-use codec::{Decode, Encode};
+use live::{agent, chain_spec, free_port, say, wait_for, Node, PATIENCE};
 use serde_json::{json, Value};
 use subxt::{dynamic, ext::scale_encode::EncodeAsFields, utils::Static, OnlineClient, SubstrateConfig};
 use subxt_signer::{
@@ -23,101 +24,6 @@ use subxt_signer::{
 use towpath_primitives::{NodeId, Receipt};
 
 const UNIT: u128 = 1_000_000_000_000;
-/// The network id behind the network key 00…01, which the first node has.
-const BOOT_PEER: &str = "12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp";
-/// Nothing takes longer.
-const PATIENCE: Duration = Duration::from_secs(120);
-
-fn say(text: &str) {
-	// Past the test runner, which would keep it until the end and then throw it away.
-	let _ = writeln!(std::io::stderr(), "operator test: {text}");
-}
-
-fn agent() -> Command {
-	Command::new(env!("CARGO_BIN_EXE_mesh-agent"))
-}
-
-fn node_program() -> PathBuf {
-	let program = Path::new(env!("CARGO_BIN_EXE_mesh-agent")).with_file_name("towpath-node");
-	assert!(program.exists(), "{} is missing; build it with: make build", program.display());
-	program
-}
-
-fn free_port() -> u16 {
-	TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-/// The first of a chain's periods, in the order in which they are stored: slot in milliseconds, slots in an epoch, sessions in
-/// an era. What follows does not matter here.
-type Periods = (u64, u64, u32);
-
-/// The development chain, with half seconds for slots. It is changed where it is stored, because a spec in storage form saves every
-/// node the building of the genesis, which takes a debug build a while.
-fn chain_spec(folder: &Path) -> PathBuf {
-	let output = Command::new(node_program()).args(["export-chain-spec", "--chain", "dev", "--raw"]).output().unwrap();
-	assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-	let mut spec: Value = serde_json::from_slice(&output.stdout).unwrap();
-	let name = |name: &str| hex::encode(sp_crypto_hashing::twox_128(name.as_bytes()));
-	let stored = &mut spec["genesis"]["raw"]["top"][format!("0x{}{}", name("Periods"), name("Current"))];
-	let mut bytes = hex::decode(stored.as_str().expect("periods are stored").trim_start_matches("0x")).unwrap();
-	let periods = Periods::decode(&mut &bytes[..]).unwrap();
-	assert_eq!(periods, (2_000, 10, 2), "the preset's periods are other than this test knows");
-	bytes[..8].copy_from_slice(&500u64.encode());
-	*stored = json!(format!("0x{}", hex::encode(bytes)));
-	let path = folder.join("chain.json");
-	std::fs::write(&path, spec.to_string()).unwrap();
-	path
-}
-
-struct Node {
-	child: Child,
-	log: PathBuf,
-	url: String,
-}
-
-impl Node {
-	fn start(root: &Path, spec: &Path, number: usize, role: &str, p2p: u16, boot: Option<u16>) -> Self {
-		let (log, rpc) = (root.join(format!("node-{number}.log")), free_port());
-		let out = File::create(&log).unwrap();
-		// setpriv makes the kernel end the node when this test ends, however it ends.
-		let mut command = Command::new("setpriv");
-		command
-			.args(["--pdeathsig", "KILL"])
-			.arg(node_program())
-			.arg("--chain")
-			.arg(spec)
-			.arg(role)
-			.arg("--base-path")
-			.arg(root.join(format!("node-{number}")))
-			.args(["--node-key", &format!("{number:064x}")])
-			.args(["--listen-addr", &format!("/ip4/127.0.0.1/tcp/{p2p}")])
-			.args(["--rpc-port", &rpc.to_string()])
-			.args(["--no-mdns", "--no-prometheus"])
-			.stdin(Stdio::null())
-			.stdout(out.try_clone().unwrap())
-			.stderr(out);
-		if let Some(boot) = boot {
-			command.args(["--bootnodes", &format!("/ip4/127.0.0.1/tcp/{boot}/p2p/{BOOT_PEER}")]);
-		}
-		Self { child: command.spawn().unwrap(), log, url: format!("ws://127.0.0.1:{rpc}") }
-	}
-
-	fn log_tail(&self) -> String {
-		let log = std::fs::read_to_string(&self.log).unwrap_or_default();
-		let lines: Vec<_> = log.lines().collect();
-		lines[lines.len().saturating_sub(20)..].join("\n")
-	}
-}
-
-impl Drop for Node {
-	fn drop(&mut self) {
-		if std::thread::panicking() {
-			say(&format!("the end of {}:\n{}", self.log.display(), self.log_tail()));
-		}
-		let _ = self.child.kill();
-		let _ = self.child.wait();
-	}
-}
 
 /// The newcomer's commands.
 struct Operator {
@@ -193,15 +99,6 @@ fn genesis(url: &str) -> [u8; 32] {
 	tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
 		OnlineClient::from_url_with_config(SubstrateConfig::new(), url).await.unwrap().genesis_hash().0
 	})
-}
-
-fn wait_for(node: &Node) {
-	let deadline = Instant::now() + PATIENCE;
-	let port: u16 = node.url.rsplit(':').next().unwrap().parse().unwrap();
-	while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-		assert!(Instant::now() < deadline, "the node does not answer:\n{}", node.log_tail());
-		std::thread::sleep(Duration::from_millis(200));
-	}
 }
 
 const TERMS: [&str; 4] = ["--name", "maple-7", "--price", "0.05"];

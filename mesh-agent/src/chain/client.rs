@@ -1,4 +1,4 @@
-//! One connection to a node.
+//! One connection to a node, or a light client in its place.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,7 +20,10 @@ use subxt::{
 use subxt_signer::sr25519::Keypair;
 use towpath_primitives::{ChannelId, NodeId, SlotView};
 
-use super::types::{Channel, Router};
+use super::{
+	light,
+	types::{Channel, Router},
+};
 
 /// A transaction that is not final after this is given up, and looked at anew.
 const FINALITY_PATIENCE: Duration = Duration::from_secs(120);
@@ -50,15 +53,19 @@ struct StoredValidator {
 /// A connection. It does not come back by itself when it is lost: make a new one.
 #[derive(Clone)]
 pub struct Client {
-	socket: Arc<JsonrpseeRpcClient>,
+	/// None: a light client.
+	socket: Option<Arc<JsonrpseeRpcClient>>,
 	rpc: RpcClient,
 	methods: Methods,
 	api: OnlineClient<SubstrateConfig>,
 }
 
 impl Client {
-	/// Connects to `ws://host:port`.
+	/// Connects to `ws://host:port`, or starts a light client of the chain in `light:FILE`.
 	pub async fn connect(url: &str) -> Result<Self> {
+		if let Some(path) = url.strip_prefix(light::SCHEME) {
+			return Self::new(None, light::start(path).await?).await;
+		}
 		use subxt::ext::jsonrpsee::ws_client::{PingConfig, WsClientBuilder};
 		let socket = WsClientBuilder::default()
 			.enable_ws_ping(PingConfig::new())
@@ -69,7 +76,10 @@ impl Client {
 			.await
 			.with_context(|| format!("no node answers at {url}"))?;
 		let socket = Arc::new(socket);
-		let rpc = RpcClient::new(socket.clone());
+		Self::new(Some(socket.clone()), RpcClient::new(socket)).await
+	}
+
+	async fn new(socket: Option<Arc<JsonrpseeRpcClient>>, rpc: RpcClient) -> Result<Self> {
 		let backend = LegacyBackend::<SubstrateConfig>::builder().build(rpc.clone());
 		let api = OnlineClient::from_backend_with_config(SubstrateConfig::new(), Arc::new(backend)).await?;
 		Ok(Self { socket, methods: Methods::new(rpc.clone()), rpc, api })
@@ -77,7 +87,10 @@ impl Client {
 
 	/// Ends when the connection does.
 	pub async fn lost(&self) {
-		self.socket.on_disconnect().await;
+		match &self.socket {
+			Some(socket) => drop(socket.on_disconnect().await),
+			None => light::lost(&self.rpc).await,
+		}
 	}
 
 	/// The network's name.
