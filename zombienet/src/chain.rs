@@ -12,7 +12,6 @@ use zombienet_sdk::{
 		config::DefaultExtrinsicParamsBuilder,
 		dynamic::{self, At, DecodedValueThunk, Value},
 		events::EventDetails,
-		ext::subxt_rpcs::client::RpcParams,
 		tx::{DynamicPayload, Signer, TxInBlock, TxStatus},
 		utils::{AccountId32, H256},
 		OnlineClient, PolkadotConfig,
@@ -28,7 +27,6 @@ pub type Event = EventDetails<PolkadotConfig>;
 pub struct Chain {
 	pub client: OnlineClient<PolkadotConfig>,
 	pub rpc: LegacyRpcMethods<PolkadotConfig>,
-	plain: RpcClient,
 }
 
 /// A block's height and hash.
@@ -38,7 +36,7 @@ impl Chain {
 	pub async fn connect(url: &str) -> Result<Self> {
 		let plain = RpcClient::from_insecure_url(url).await?;
 		let client = OnlineClient::from_rpc_client(plain.clone()).await?;
-		Ok(Chain { client, rpc: LegacyRpcMethods::new(plain.clone()), plain })
+		Ok(Chain { client, rpc: LegacyRpcMethods::new(plain) })
 	}
 
 	pub async fn connect_within(url: &str, patience: Duration) -> Result<Self> {
@@ -50,11 +48,6 @@ impl Chain {
 				Err(_) => tokio::time::sleep(Duration::from_millis(500)).await,
 			}
 		}
-	}
-
-	/// Any other RPC.
-	pub async fn ask(&self, method: &str, params: RpcParams) -> Result<serde_json::Value> {
-		Ok(self.plain.request(method, params).await?)
 	}
 
 	async fn block(&self, hash: H256) -> Result<Block> {

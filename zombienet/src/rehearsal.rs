@@ -63,7 +63,7 @@ pub fn try_upgrade(code: &[u8], state: &State) -> Result<Tried> {
 	let code =
 		sp_maybe_compressed_blob::decompress(code, BOMB_LIMIT).map_err(|error| anyhow!("the code: {error:?}"))?;
 	let fetcher = WrappedRuntimeCode(code.as_ref().into());
-	let hash = sp_core::blake2_256(&code).to_vec();
+	let hash = sp_crypto_hashing::blake2_256(&code).to_vec();
 	let runtime = RuntimeCode { code_fetcher: &fetcher, heap_pages: None, hash };
 	let executor = WasmExecutor::<sp_io::SubstrateHostFunctions>::builder().build();
 	let mut externalities =

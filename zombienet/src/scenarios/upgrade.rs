@@ -109,7 +109,7 @@ async fn rehearse(chain: &Chain, runtimes: &Runtimes, seen: &mut Seen) -> Result
 /// of the new one.
 async fn enact(chain: &Chain, code: &[u8], seen: &mut Seen) -> Result<(Block, Block)> {
 	let started = Instant::now();
-	let hash = sp_core::blake2_256(code);
+	let hash = sp_crypto_hashing::blake2_256(code);
 	let (from, _) = chain.best().await?;
 	let authorize = call("System", "authorize_upgrade", vec![Value::from_bytes(hash)]);
 	let voters = [alice(), bob(), charlie(), dave(), eve(), ferdie()];
@@ -150,7 +150,9 @@ async fn enact(chain: &Chain, code: &[u8], seen: &mut Seen) -> Result<(Block, Bl
 async fn storage_versions(chain: &Chain, at: H256) -> Result<BTreeMap<String, u16>> {
 	let mut versions = BTreeMap::new();
 	for pallet in chain.client.metadata().pallets().map(|pallet| pallet.name().to_string()) {
-		let key = [sp_core::twox_128(pallet.as_bytes()), sp_core::twox_128(b":__STORAGE_VERSION__:")].concat();
+		let key =
+			[sp_crypto_hashing::twox_128(pallet.as_bytes()), sp_crypto_hashing::twox_128(b":__STORAGE_VERSION__:")]
+				.concat();
 		if let Some(bytes) = chain.rpc.state_get_storage(&key, Some(at)).await? {
 			versions.insert(pallet, u16::from_le_bytes(bytes.try_into().ok().context("a version has two bytes")?));
 		}
@@ -160,7 +162,7 @@ async fn storage_versions(chain: &Chain, at: H256) -> Result<BTreeMap<String, u1
 
 /// Only the periods changed their form, and every one of them kept its value.
 async fn migrated(chain: &Chain, last_old: Block, first_new: Block, seen: &mut Seen) -> Result<()> {
-	let key = [sp_core::twox_128(b"Periods"), sp_core::twox_128(b"Current")].concat();
+	let key = [sp_crypto_hashing::twox_128(b"Periods"), sp_crypto_hashing::twox_128(b"Current")].concat();
 	let raw = |at| chain.rpc.state_get_storage(&key, Some(at));
 	let before = raw(last_old.1).await?.context("there were periods")?;
 	let after = raw(first_new.1).await?.context("there are periods")?;
