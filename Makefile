@@ -17,6 +17,7 @@ toolchain = eval "$$(scripts/toolchain)"
 ledger_tool = scripts/ledger/node_modules/.package-lock.json
 explorer_tool = scripts/explorer/node_modules/.package-lock.json
 explorer_python = scripts/explorer/.venv/installed
+zombienet_target = $(CARGO_TARGET_DIR)/zombienet
 
 .PHONY: help
 help: ## List the targets
@@ -75,6 +76,14 @@ mesh50: build ## How fifty routers become a network, and what it costs, beside b
 .PHONY: latency
 latency: build ## What a flow that fills a slow link adds to pings beside it, with pacing and without (root; LATENCY_ARGS="--seconds 60")
 	@$(toolchain); cargo test --quiet --locked --workspace --bench latency -- $(LATENCY_ARGS)
+
+.PHONY: zombienet
+zombienet: build ## Networks of real nodes: eras, votes, slashes, stalls, warp sync, an upgrade (ZOMBIENET_ARGS="--only upgrade")
+	@$(toolchain); cd zombienet && CARGO_TARGET_DIR="$(zombienet_target)" cargo build --locked 1>&2
+# What the arguments leave out need not be built.
+	@case "$(ZOMBIENET_ARGS)" in *--only*upgrade*|"") scripts/next-runtime "$(zombienet_target)/upgrade" 1>&2 ;; esac
+	@"$(zombienet_target)/debug/towpath-zombienet" --node "$(CARGO_TARGET_DIR)/debug/towpath-node" \
+		--next "$(zombienet_target)/upgrade" $(ZOMBIENET_ARGS)
 
 .PHONY: check-benchmarks
 check-benchmarks: bootstrap ## Run every benchmark of the pallets once, as a test (builds FRAME a second time)

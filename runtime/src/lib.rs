@@ -16,6 +16,7 @@ pub mod benchmarking;
 pub mod configs;
 pub mod genesis;
 pub mod governance;
+pub mod migrations;
 pub mod periods;
 pub mod presets;
 pub mod reserves;

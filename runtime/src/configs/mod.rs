@@ -24,7 +24,7 @@ use sp_version::RuntimeVersion;
 
 use crate::{
 	governance::{bounds, filters, origins},
-	periods,
+	migrations, periods,
 	reserves::Reserves,
 	weights, AccountId, Babe, Balance, Balances, BandwidthAttestations, Block, BlockNumber, Bounties, Hash, Historical,
 	NodeIdentity, Nonce, Offences, PalletInfo, Rewards, Runtime, RuntimeCall, RuntimeEvent, RuntimeFreezeReason,
@@ -94,6 +94,7 @@ impl frame_system::Config for Runtime {
 	type Hash = Hash;
 	type Nonce = Nonce;
 	type SS58Prefix = Ss58Prefix;
+	type SingleBlockMigrations = migrations::Migrations;
 	type SystemWeightInfo = weights::frame_system::Measured<Runtime>;
 	type Version = Version;
 }

@@ -8,6 +8,7 @@ mod measured;
 mod pauses;
 mod promises;
 mod story;
+mod upgrade;
 
 use codec::Encode;
 use frame_support::{
