@@ -108,8 +108,10 @@ impl Agent {
 		let believed = self.is_introducer(&introducer) && may_be_told(address, at);
 		let wait = Duration::from_millis(wait.into());
 		let agreed = wanted && believed && self.rendezvous.call(introducer, node, address, wait, now);
-		if !agreed {
-			self.drop_packet(Reason::Introduction);
+		match self.rendezvous.wishes.get_mut(&node) {
+			Some(wish) if agreed => wish.last = Outcome::Called,
+			_ if agreed => {}
+			_ => self.drop_packet(Reason::Introduction),
 		}
 		self.links.send(link, &Control::InviteReply { number, agreed });
 	}
@@ -139,9 +141,9 @@ impl Agent {
 			return self.drop_packet(Reason::Introduction);
 		};
 		let told = match result {
-			// What one says is no worse than what another one does.
 			Err(why) => {
-				if wish.last == Outcome::Asked || matches!(wish.last, Outcome::Refused(_)) {
+				// Whoever is busy may be so with the two of us: the other one asks, too.
+				if why != NoIntroduction::Busy || wish.last == Outcome::Asked {
 					wish.last = Outcome::Refused(why);
 				}
 				return;
@@ -211,11 +213,13 @@ impl Agent {
 		self.rendezvous.next(asks)
 	}
 
-	/// Whether a circuit takes a detour to a node that has become our neighbour: it was set up before that.
+	/// Whether a circuit begins with another neighbour than its destination, which has become one and is the way now. Its
+	/// successor begins there, so that it is replaced once.
 	pub(super) fn is_detour(&self, id: u32) -> bool {
 		let Some(source) = self.sources.get(&id) else { return false };
-		let to = source.destination;
-		let direct = self.babel.route(&to.0).and_then(|route| self.links.peer(route.link));
-		source.path().count() > 1 && direct.is_some_and(|node| node.overlay_address() == to)
+		let Some(route) = self.babel.route(&source.destination.0).filter(|route| route.link != source.link) else {
+			return false;
+		};
+		self.links.peer(route.link).is_some_and(|node| node.overlay_address() == source.destination)
 	}
 }

@@ -197,7 +197,10 @@ impl Rendezvous {
 		wish.asked.retain(|_, at| now.since(*at) < ANSWER);
 		wish.asked.extend(chosen.iter().map(|node| (*node, now)));
 		(wish.next, wish.pause) = (now + wish.pause, (wish.pause * 2).min(ASK_AGAIN.1));
-		(wish.rounds, wish.last) = (wish.rounds.saturating_add(1), Outcome::Asked);
+		wish.rounds = wish.rounds.saturating_add(1);
+		if wish.last == Outcome::Nothing {
+			wish.last = Outcome::Asked;
+		}
 		chosen
 	}
 
