@@ -9,8 +9,12 @@ use std::{
 use anyhow::{bail, Context, Result};
 use serde::{Deserialize, Deserializer};
 use towpath_primitives::{Amount, ChannelId, NodeId, Price};
+use towpath_proto::agent;
 
-use crate::plain::config::Plain;
+use crate::{
+	peers::{self, Peer},
+	plain::config::Plain,
+};
 
 /// Base units in one TOW.
 pub const UNIT: Amount = 1_000_000_000_000;
@@ -26,7 +30,9 @@ pub struct Config {
 	pub listen: SocketAddr,
 	/// Neighbours to keep a link to.
 	#[serde(default)]
-	pub peers: Vec<SocketAddr>,
+	pub peers: Vec<Peer>,
+	/// With whom neighbours may bring us together; without it, [`Config::introductions`] decides.
+	pub introductions: Option<Introductions>,
 	/// Neighbours that find each other.
 	#[serde(default)]
 	pub discovery: Discovery,
@@ -60,6 +66,42 @@ fn default_pacing() -> bool {
 
 fn default_listen() -> SocketAddr {
 	SocketAddr::from((Ipv4Addr::UNSPECIFIED, 7700))
+}
+
+/// With whom neighbours may bring this agent together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Introductions {
+	/// Nobody; nor does it introduce others.
+	Nobody,
+	/// Nodes in `peers`.
+	Peers,
+	/// These, and routers that are active on the chain.
+	Routers,
+	/// Whoever asks.
+	Anybody,
+}
+
+impl Introductions {
+	/// As in the file.
+	pub fn name(self) -> &'static str {
+		match self {
+			Self::Nobody => "nobody",
+			Self::Peers => "peers",
+			Self::Routers => "routers",
+			Self::Anybody => "anybody",
+		}
+	}
+
+	/// For the core.
+	pub fn core(self) -> agent::Introductions {
+		match self {
+			Self::Nobody => agent::Introductions::Nobody,
+			Self::Peers => agent::Introductions::Peers,
+			Self::Routers => agent::Introductions::Routers,
+			Self::Anybody => agent::Introductions::Anybody,
+		}
+	}
 }
 
 /// `[discovery]`
@@ -242,7 +284,8 @@ fn bytes32(text: &str) -> Result<[u8; 32]> {
 	bytes.with_context(|| format!("{text:?} is not 32 bytes in hexadecimal (0x and 64 digits)"))
 }
 
-fn node<'de, D: Deserializer<'de>>(deserializer: D) -> Result<NodeId, D::Error> {
+/// A node id.
+pub fn node<'de, D: Deserializer<'de>>(deserializer: D) -> Result<NodeId, D::Error> {
 	let text = String::deserialize(deserializer)?;
 	bytes32(&text).map(NodeId).map_err(serde::de::Error::custom)
 }
@@ -261,6 +304,12 @@ impl Config {
 		self.discovery.enabled.unwrap_or(router || !self.discovery.interfaces.is_empty())
 	}
 
+	/// A router's address is public, and it gains by neighbours; whoever carries for nobody meets only whom it named.
+	pub fn introductions(&self) -> Introductions {
+		let usual = if self.router.is_some() { Introductions::Routers } else { Introductions::Peers };
+		self.introductions.unwrap_or(usual)
+	}
+
 	/// Reads and checks a file.
 	pub fn read(path: &Path) -> Result<Self> {
 		let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -276,6 +325,7 @@ impl Config {
 	/// Checks a text.
 	pub fn parse(text: &str) -> Result<Self> {
 		let config: Self = toml::from_str(text).map_err(explained)?;
+		peers::check(&config.peers, None).map_err(anyhow::Error::msg)?;
 		if config.tun.is_some() && config.proxy.is_some() {
 			bail!("[tun] and [proxy]: choose one; the proxy is for machines where no TUN device may be opened");
 		}
@@ -356,6 +406,15 @@ mod tests {
 		assert!(discovers("[discovery]\ninterfaces = [\"eth0\"]"));
 		assert!(!discovers("[discovery]\nenabled = false\ninterfaces = [\"eth0\"]"));
 		assert!(!discovers("[discovery]\nexcept = [\"eth0\"]"));
+	}
+
+	#[test]
+	fn a_router_meets_routers_and_a_household_its_peers_unless_told_otherwise() {
+		let usual = |text: &str| Config::parse(&format!("folder = \"x\"\n{text}")).unwrap().introductions();
+		assert_eq!((usual(""), usual("[router]")), (Introductions::Peers, Introductions::Routers));
+		assert_eq!(usual("introductions = \"nobody\"\n[router]"), Introductions::Nobody);
+		let wrong = error("folder = \"x\"\nintroductions = \"friends\"");
+		assert!(wrong.contains("introductions") && wrong.contains("anybody"), "{wrong}");
 	}
 
 	#[test]

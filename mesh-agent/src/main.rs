@@ -15,6 +15,7 @@ mod keys;
 mod logging;
 mod metrics;
 mod operator;
+mod peers;
 mod plain;
 mod policy;
 mod proxy;

@@ -34,6 +34,7 @@ use crate::{
 	flows::Flows,
 	keys::{self, Keys},
 	metrics::Metrics,
+	peers,
 	plain::{self, Plain},
 	policy::ExitPolicy,
 	proxy,
@@ -64,6 +65,8 @@ pub struct Shared {
 	pub flows: RefCell<Flows>,
 	/// Where neighbours are looked for.
 	pub interfaces: RefCell<Interfaces>,
+	/// Neighbours that are known by name.
+	pub peers: RefCell<peers::Book>,
 	/// Babel with other routers, if that is wanted.
 	pub plain: Option<Rc<Plain>>,
 	/// Something was put into the agent.
@@ -80,6 +83,7 @@ impl Shared {
 			agent: RefCell::new(agent),
 			flows: RefCell::default(),
 			interfaces: RefCell::default(),
+			peers: RefCell::default(),
 			plain,
 			work: Notify::new(),
 			news: News::default(),
@@ -125,7 +129,9 @@ pub async fn run(config: Config) -> Result<()> {
 	let records = contents.records();
 	let crypto: SharedCrypto = Arc::new(RingCrypto);
 	// The node that is asked next may be waiting for this device: it listens on the overlay address.
-	let own = NodeId(crypto.public_key(&keys.node)).overlay_address();
+	let node = NodeId(crypto.public_key(&keys.node));
+	peers::check(&config.peers, Some(node)).map_err(anyhow::Error::msg)?;
+	let own = node.overlay_address();
 	let tun = config.tun.as_ref().map(|tun| Tun::open(&tun.name, own, tun.ipv4)).transpose()?;
 	let genesis = genesis(&config).await?;
 	let udp = Udp::bind(config.listen)?;
@@ -304,10 +310,9 @@ impl Shell {
 	async fn begin(&mut self, keys: &Keys, records: &[Record]) -> Result<()> {
 		let now = self.shared.now();
 		self.shared.agent.borrow_mut().set_pacing(self.config.pacing);
+		self.shared.agent.borrow_mut().set_introductions(self.config.introductions().core());
 		discovery::start(&self.shared, &self.config, &mut self.udp);
-		for peer in &self.config.peers {
-			self.shared.agent.borrow_mut().dial(*peer, now);
-		}
+		peers::start(&self.shared, &self.config.peers, self.udp.address()?);
 		if let Some(payer) = &self.config.payer {
 			self.shared.agent.borrow_mut().set_gateway(payer.gateway.overlay_address());
 			if let Some(channel) = payer.channel {
@@ -443,7 +448,11 @@ impl Shell {
 				}
 			}
 			Update::Time(_) => {}
-			Update::Registry(routers) => agent.set_registry(registry(&routers), now),
+			Update::Registry(routers) => {
+				agent.set_registry(registry(&routers), now);
+				drop(agent);
+				peers::learn(&self.shared, &routers, now);
+			}
 			Update::Validators(nodes) => agent.set_validators(nodes, now),
 			Update::Channel(id, view) => {
 				let paying = self.config.payer.as_ref().and_then(|payer| payer.channel) == Some(id);

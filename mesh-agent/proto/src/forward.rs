@@ -18,6 +18,8 @@ pub enum Reason {
 	Flood,
 	/// A beacon that is another network's, not new, not signed by whom it names, from elsewhere than this link, or one too many.
 	Beacon,
+	/// An invitation, or a question for one, that is one too many, or comes from somebody who is not trusted with it.
+	Introduction,
 	/// A handshake or a control message of a session that is not known or not its own, or that came before.
 	Session,
 	/// A label that was not given out.
@@ -60,11 +62,12 @@ pub enum Reason {
 
 impl Reason {
 	/// All of them.
-	pub const ALL: [Self; 23] = [
+	pub const ALL: [Self; 24] = [
 		Self::Malformed,
 		Self::Handshake,
 		Self::Flood,
 		Self::Beacon,
+		Self::Introduction,
 		Self::Session,
 		Self::UnknownLabel,
 		Self::LinkTag,
@@ -93,6 +96,7 @@ impl Reason {
 			Self::Handshake => "handshake",
 			Self::Flood => "flood",
 			Self::Beacon => "beacon",
+			Self::Introduction => "introduction",
 			Self::Session => "session",
 			Self::UnknownLabel => "unknown_label",
 			Self::LinkTag => "link_tag",

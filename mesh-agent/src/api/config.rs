@@ -2,14 +2,18 @@
 
 use serde_json::{json, Value};
 
-use crate::config::{show_tow, Config, Payer, Router};
+use crate::{
+	config::{show_tow, Config, Payer, Router},
+	peers::Peer,
+};
 
 /// All sections and keys.
 pub fn view(config: &Config) -> Value {
 	json!({
 		"folder": config.folder,
 		"listen": config.listen.to_string(),
-		"peers": config.peers.iter().map(ToString::to_string).collect::<Vec<_>>(),
+		"peers": config.peers.iter().map(Peer::view).collect::<Vec<_>>(),
+		"introductions": config.introductions().name(),
 		"discovery": {
 			"enabled": config.discovers(),
 			"interfaces": config.discovery.interfaces,

@@ -16,6 +16,7 @@ mod door;
 mod earnings;
 pub mod events;
 mod patience;
+mod reach;
 mod server;
 #[cfg(test)]
 mod tests;

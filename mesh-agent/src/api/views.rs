@@ -6,7 +6,7 @@ use serde_json::{json, Value};
 use towpath_primitives::Amount;
 use towpath_proto::{agent::Standing, settlement::Serving, time::Instant};
 
-use super::{desk::Desk, events::is_off};
+use super::{desk::Desk, events::is_off, reach};
 use crate::shell::Shared;
 
 /// Everything in short.
@@ -22,6 +22,8 @@ pub fn status(desk: &Desk) -> Value {
 		"address": address.to_string(),
 		"registered": standing(shared.agent.borrow().standing(&node)),
 		"links": links(shared),
+		"peers": reach::peers(shared),
+		"nat": reach::nat(shared),
 		"routes": core.routes.len(),
 		"circuits": circuits(desk),
 		"carried": core.carried,
@@ -53,6 +55,7 @@ fn links(shared: &Shared) -> Vec<Value> {
 		json!({
 			"peer": link.peer.to_string(),
 			"endpoint": link.endpoint.to_string(),
+			"seen_as": link.seen.map(|seen| seen.to_string()),
 			"origin": format!("{:?}", link.origin).to_lowercase(),
 			"interface": interface(shared, &link.endpoint),
 			"trusted": link.trusted,
@@ -98,7 +101,7 @@ fn refused(shared: &Shared) -> Vec<Value> {
 
 /// Who is there, and who was refused.
 pub fn neighbours(desk: &Desk) -> Value {
-	json!({ "links": links(&desk.shared), "refused": refused(&desk.shared) })
+	json!({ "links": links(&desk.shared), "peers": reach::peers(&desk.shared), "refused": refused(&desk.shared) })
 }
 
 /// Where packets can go.
@@ -209,6 +212,9 @@ fn trouble(desk: &Desk) -> Vec<Value> {
 	for refused in refused(&desk.shared) {
 		let word = |key: &str| refused[key].as_str().unwrap_or_default().to_owned();
 		say(&word("reason"), refused["address"].clone(), &word("why"));
+	}
+	for (name, why) in desk.shared.peers.borrow().trouble() {
+		say("unresolved", name.into(), &format!("this peer's name leads nowhere: {why}"));
 	}
 	let agent = desk.shared.agent.borrow();
 	if desk.config.router.is_some() {

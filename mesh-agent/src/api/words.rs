@@ -82,6 +82,7 @@ pub fn neighbours(answer: &Value) -> String {
 		true => "No neighbour has a link to this agent.\n".to_owned(),
 		false => table(&["NODE", "ADDRESS", "FOUND", "ON CHAIN", "TRUSTED", "RTT MS", "LOSS %", "UP FOR"], &rows),
 	};
+	told.push_str(&peers(answer));
 	let refused = list(&answer["refused"]);
 	if !refused.is_empty() {
 		told.push_str("\nNo link came about with:\n");
@@ -90,6 +91,38 @@ pub fn neighbours(answer: &Value) -> String {
 		let (address, why) = (text(&entry["address"]), text(&entry["why"]));
 		let (count, last) = (&entry["count"], seconds(&entry["last_seconds_ago"]));
 		let _ = writeln!(told, "- {address}: {why} ({count} times, last {last} ago)");
+	}
+	told
+}
+
+/// Peers to whom there is no link now.
+fn peers(answer: &Value) -> String {
+	let mut told = String::new();
+	for peer in list(&answer["peers"]).iter().filter(|peer| peer["reached"] != "direct") {
+		let names = list(&peer["names"]).iter().map(text).collect::<Vec<_>>().join(", ");
+		let who = if peer["node"].is_null() { names } else { short(&peer["node"]) };
+		let _ = write!(told, "No link to {who} for {}", seconds(&peer["missing_seconds"]));
+		let introduction = &peer["introduction"];
+		if !introduction.is_null() {
+			let (why, next) = (text(&introduction["why"]), seconds(&introduction["next_in_seconds"]));
+			let _ = write!(told, ": {why} ({} times, again in {next})", introduction["rounds"]);
+		}
+		told.push_str(match peer["reached"] == "over_others" {
+			true => "; its traffic goes over other routers.\n",
+			false => "; and no other way to it.\n",
+		});
+	}
+	told
+}
+
+/// What NATs make of our address.
+fn nat(nat: &Value) -> String {
+	let first = nat["seen"].get(0).filter(|_| nat["behind"] == true);
+	let Some(first) = first else { return String::new() };
+	let (address, by) = (text(&first["address"]), short(&first["by"]));
+	let mut told = format!("behind a NAT: {by} sees this agent as {address}\n");
+	if nat["ports"] == "per_destination" {
+		told.push_str("it has another port for each neighbour: no direct links to others behind such a NAT\n");
 	}
 	told
 }
@@ -214,6 +247,8 @@ pub fn status(answer: &Value) -> String {
 		}
 		false => writeln!(told, "chain: {} does not answer", text(&chain["endpoint"])),
 	};
+	told.push_str(&nat(&answer["nat"]));
+	told.push_str(&peers(answer));
 	if !answer["purse"].is_null() {
 		told.push_str(&purse(&answer["purse"]));
 	}
@@ -272,6 +307,25 @@ fd00::1234   4096    -           no
 	fn an_event_is_one_line_with_all_that_it_has() {
 		let told = json!({ "event": "link_down", "number": 7, "time": 3_661.5, "peer": "0xab", "why": "silence" });
 		assert_eq!(event(&told), "01:01:01.500  link_down        peer: 0xab  why: silence");
+	}
+
+	#[test]
+	fn a_peer_without_a_link_and_a_nat_are_told_of_in_words() {
+		let introduction = json!({ "rounds": 4, "why": "nothing came through", "next_in_seconds": 16 });
+		let peer = json!({ "node": "0x0123456789abcdef", "reached": "over_others", "missing_seconds": 90, "introduction": introduction });
+		let behind =
+			json!({ "behind": true, "ports": "per_destination", "seen": [{ "by": "0xaa", "address": "192.0.2.1:5" }] });
+		let told = status(&json!({ "peers": [peer, { "reached": "direct" }], "nat": behind }));
+		for words in [
+			"0x01234567",
+			"nothing came through (4 times, again in 16 s)",
+			"over other routers",
+			"0xaa sees this agent as 192.0.2.1:5",
+			"another port",
+		] {
+			assert!(told.contains(words), "{words}: {told}");
+		}
+		assert_eq!(told.matches("No link to").count(), 1);
 	}
 
 	#[test]

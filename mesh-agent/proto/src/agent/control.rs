@@ -39,6 +39,7 @@ impl Agent {
 					let Some(peer) = self.links.get(id).map(|link| link.peer) else { continue };
 					let only = self.only_own(&peer);
 					self.babel.link_up(id, only, now);
+					self.new_neighbour(&peer, now);
 					self.events.push_back(Event::LinkUp(peer));
 				}
 				LinkEvent::Down(id, peer) => {
@@ -81,7 +82,11 @@ impl Agent {
 					self.drop_packet(Reason::Message);
 				}
 			}
-			Control::Probe { .. } | Control::ProbeReply { .. } => {}
+			Control::Probe { .. } | Control::ProbeReply { .. } | Control::Seen { .. } => {}
+			Control::Introduce { node } => self.on_introduce(link, node, now),
+			Control::Invite { number, node, told, wait } => self.on_invite(link, (number, node, told, wait), now),
+			Control::InviteReply { number, agreed } => self.on_invite_reply(link, number, agreed, now),
+			Control::Introduction { node, result } => self.on_introduction(link, node, result, now),
 			Control::Setup { setup, hop, label } => self.on_setup(link, setup, hop, label, now),
 			Control::Offer { label, up, offer, noise } => self.on_offer(link, label, up, offer, noise, now),
 			Control::Bind { label, bind, signature, noise } => self.on_bind(link, label, bind, signature, noise, now),

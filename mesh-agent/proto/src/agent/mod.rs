@@ -9,8 +9,10 @@ mod data;
 mod egress;
 mod ends;
 mod money;
+mod peers;
 mod protected;
 mod relay;
+mod rendezvous;
 mod renew;
 mod shares;
 mod status;
@@ -26,7 +28,9 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 use towpath_primitives::{ChannelId, NodeId, OverlayAddress, Price, SignedReceipt};
 
+pub use peers::PeerStatus;
 pub use protected::{PROTECTED_END, PROTECTED_LINK};
+pub use rendezvous::Introductions;
 pub use renew::SUCCEEDED;
 pub use shares::{CLIENT_SETUPS, MAX_FREE_PER_LINK, ROUTER_SETUPS, UNBOUND_GRACE};
 pub use status::{AccountStatus, CircuitStatus, LinkStatus, RouteStatus, Standing, Status};
@@ -36,7 +40,7 @@ use crate::{
 	crypto::{derive, Secrets, SharedCrypto},
 	egress::{Aim, Bounds, Egress, FairQueue, InnerFlow, MTU},
 	forward::Drops,
-	link::{LinkId, Links, Trouble},
+	link::{rendezvous::Rendezvous, LinkId, Links, Trouble},
 	receipt::{Purse, Spending},
 	record::Record,
 	routing::Babel,
@@ -181,6 +185,8 @@ pub struct Agent {
 	node: NodeId,
 	address: OverlayAddress,
 	links: Links,
+	introductions: Introductions,
+	rendezvous: Rendezvous,
 	babel: Babel,
 	labels: Labels,
 	hops: BTreeMap<u32, Hop>,
@@ -232,6 +238,7 @@ impl Agent {
 		let mut flows = [0; 8];
 		flows.copy_from_slice(&derive(&seed, b"flows", &[])[..8]);
 		let links = Links::new(config.secrets.clone(), crypto.clone(), ChaCha20Rng::from_seed(links_seed));
+		let introductions = if config.transit { Introductions::Routers } else { Introductions::Peers };
 		let mut agent = Self {
 			config,
 			crypto,
@@ -240,6 +247,8 @@ impl Agent {
 			node,
 			address,
 			links,
+			introductions,
+			rendezvous: Rendezvous::new(now),
 			babel: Babel::new(address.0, now),
 			labels: Labels::default(),
 			hops: BTreeMap::new(),
@@ -358,7 +367,10 @@ impl Agent {
 		let circuits =
 			(!self.sources.is_empty() || !self.hops.is_empty() || !self.wanted.is_empty()).then_some(self.due);
 		let waiting = self.next_waiting();
-		[self.links.poll_timeout(), self.babel.poll_timeout(), circuits, waiting].into_iter().flatten().min()
+		[self.links.poll_timeout(), self.babel.poll_timeout(), self.next_introduction(), circuits, waiting]
+			.into_iter()
+			.flatten()
+			.min()
 	}
 
 	fn wake(&mut self, at: Instant) {

@@ -35,6 +35,8 @@ pub struct LinkStatus {
 	pub peer: NodeId,
 	/// Where.
 	pub endpoint: SocketAddr,
+	/// Where the neighbour sees us.
+	pub seen: Option<SocketAddr>,
 	/// Why it is there.
 	pub origin: Origin,
 	/// Whether routes may use it: it answers, and has not failed lately.
@@ -137,6 +139,7 @@ impl Agent {
 				.map(|(id, link)| LinkStatus {
 					peer: link.peer,
 					endpoint: link.endpoint,
+					seen: link.seen,
 					origin: self.links.origin(id),
 					trusted: link.is_trusted(),
 					standing: self.standing(&link.peer),

@@ -37,6 +37,7 @@ impl Agent {
 	pub fn handle_timeout(&mut self, now: Instant) {
 		self.links.handle_timeout(now);
 		self.link_events(now);
+		self.tend_introductions(now);
 		self.babel.handle_timeout(now);
 		if self.due > now {
 			return;
@@ -73,6 +74,7 @@ impl Agent {
 		self.setups.retain(|(link, _), _| self.links.peer(*link).is_some());
 		self.free.retain(|link, _| self.links.peer(*link).is_some());
 		let links = &self.links;
+		self.rendezvous.sweep(|node| links.to(node).is_some());
 		self.protected.sweep(|link| links.peer(link).is_some(), now);
 		self.notice_unanswered(now);
 		self.forget_gone(now);
@@ -100,7 +102,7 @@ impl Agent {
 			let claims = if source.claim_under_way() { CLAIM_LATENCY * 3 } else { Duration::ZERO };
 			let patience = PATIENCE.max(source.rtt * 4).max(claims);
 			let other_class = source.setup.protected != self.asks_protection(&source.destination, now);
-			if source.phase == Phase::Live && (old || other_class || source.is_worn()) {
+			if source.phase == Phase::Live && (old || other_class || source.is_worn() || self.is_detour(id)) {
 				self.renew(id, now);
 			}
 			let Some(source) = self.sources.get(&id) else { continue };

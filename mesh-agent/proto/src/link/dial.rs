@@ -5,11 +5,11 @@ use core::{net::SocketAddr, time::Duration};
 
 use towpath_primitives::NodeId;
 
-use super::{table::Links, LinkId, Trouble};
+use super::{table::Links, LinkId, PeerId, Source, Trouble, PUNCHES};
 use crate::{forward::Reason, time::Instant, wire::beacon::Beacon};
 
 /// Between attempts to reach an address: doubled up to the second figure.
-const REDIAL: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(8));
+pub(super) const REDIAL: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(8));
 
 /// An address that should always have a link.
 #[derive(Clone, Debug)]
@@ -35,6 +35,8 @@ pub enum Origin {
 	Configured,
 	/// The neighbour's beacon was heard.
 	Discovered,
+	/// Another neighbour has introduced the two.
+	Introduced,
 	/// The neighbour called.
 	Called,
 }
@@ -44,8 +46,12 @@ pub enum Origin {
 pub(super) struct Aim {
 	/// Who has to answer, if that is known.
 	pub node: Option<NodeId>,
-	/// The first message is not repeated: nothing shows yet that anybody at that address wants it.
-	pub once: bool,
+	/// Which of the neighbours that may be anywhere is called.
+	pub peer: Option<PeerId>,
+	/// The first message is sent only so often: nothing shows yet that anybody at that address wants it.
+	pub most: Option<u8>,
+	/// Somebody has told of this address, and whoever is there calls us at the same time.
+	pub introduced: bool,
 }
 
 impl Links {
@@ -53,6 +59,47 @@ impl Links {
 	pub fn dial(&mut self, address: SocketAddr, now: Instant) {
 		if !self.dials.iter().any(|dial| dial.address == address) {
 			self.dials.push(Dial { address, next: now, pause: REDIAL.0, link: None });
+		}
+	}
+
+	/// Keeps a link to a node, or to whoever is behind a name, at any of its addresses. Nothing: there are too many already.
+	pub fn add_peer(&mut self, node: Option<NodeId>, now: Instant) -> Option<PeerId> {
+		self.peers.add(node, now)
+	}
+
+	/// All addresses of it that one source knows now.
+	pub fn set_addresses(&mut self, peer: PeerId, source: Source, addresses: &[SocketAddr], now: Instant) {
+		self.peers.set(peer, source, addresses, now);
+	}
+
+	/// All of them.
+	pub(crate) fn peers(&self) -> impl Iterator<Item = (PeerId, &super::peers::Peer)> {
+		self.peers.iter()
+	}
+
+	/// Whether the operator named this node, or an address where it has answered.
+	pub(crate) fn peers_name(&self, node: &NodeId) -> bool {
+		let Some(id) = self.by_node.get(node) else { return self.peers.of(node).is_some() };
+		self.peers.iter().any(|(_, peer)| peer.is(*id, node)) || self.dials.iter().any(|dial| dial.link == Some(*id))
+	}
+
+	fn call_peers(&mut self, now: Instant) {
+		let (links, by_node) = (&self.links, &self.by_node);
+		let at = |id: LinkId| links.get(&id).map(|link| link.endpoint);
+		self.peers.follow(|node| by_node.get(node).copied(), at, now);
+		let attempts = &self.attempts;
+		let is_called = |id, address| attempts.values().any(|attempt| attempt.is_for(id, address));
+		for (id, node, address) in self.peers.calls(is_called, now) {
+			self.begin(address, Aim { node, peer: Some(id), ..Aim::default() }, now);
+		}
+	}
+
+	/// Calls a node where a neighbour sees it, a few times, while that node does the same.
+	pub(crate) fn punch(&mut self, node: NodeId, address: SocketAddr, now: Instant) {
+		let under_way = self.attempts.values().any(|attempt| attempt.is_punch(&node, address));
+		if !under_way && !self.by_node.contains_key(&node) {
+			let aim = Aim { node: Some(node), most: Some(PUNCHES), introduced: true, ..Aim::default() };
+			self.begin(address, aim, now);
 		}
 	}
 
@@ -71,7 +118,9 @@ impl Links {
 		let found = |link: &super::Link| self.nearby.knows(&link.peer, link.endpoint);
 		match self.links.get(&id) {
 			Some(link) if found(link) => Origin::Discovered,
+			Some(link) if link.introduced => Origin::Introduced,
 			Some(link) if self.dials.iter().any(|dial| dial.address == link.endpoint) => Origin::Configured,
+			Some(link) if self.peers.iter().any(|(_, peer)| peer.is(id, &link.peer)) => Origin::Configured,
 			_ => Origin::Called,
 		}
 	}
@@ -97,7 +146,11 @@ impl Links {
 		let (links, by_node) = (&self.links, &self.by_node);
 		let calls = self.nearby.calls(|node| links.get(by_node.get(node)?).map(|link| link.endpoint), now);
 		for call in calls {
-			self.begin(call.address, Aim { node: Some(call.node), once: !call.proven }, now);
+			self.begin(
+				call.address,
+				Aim { node: Some(call.node), most: (!call.proven).then_some(1), ..Aim::default() },
+				now,
+			);
 		}
 	}
 
@@ -106,6 +159,7 @@ impl Links {
 		let beacons = self.nearby.beacons(&self.secrets, &*self.crypto, &mut self.rng, now);
 		self.out.extend(beacons);
 		self.call_nearby(now);
+		self.call_peers(now);
 		let mut begin = Vec::new();
 		for dial in &mut self.dials {
 			let link = dial.link.and_then(|id| self.links.get(&id));
@@ -135,6 +189,6 @@ impl Links {
 			.iter()
 			.filter(|dial| dial.link.is_none_or(|id| !self.links.contains_key(&id)))
 			.map(|dial| dial.next);
-		dials.chain(self.nearby.poll_timeout(|node| self.by_node.contains_key(node))).min()
+		dials.chain(self.peers.next()).chain(self.nearby.poll_timeout(|node| self.by_node.contains_key(node))).min()
 	}
 }

@@ -9,7 +9,11 @@ mod cookie;
 mod dial;
 mod health;
 mod nearby;
+pub(crate) mod peers;
 mod refusals;
+pub(crate) mod rendezvous;
+mod roam;
+pub mod scope;
 mod session;
 mod shaper;
 mod table;
@@ -17,7 +21,9 @@ mod table;
 pub use cookie::{MAX_PROVEN, MAX_UNPROVEN};
 pub use dial::{Dial, Origin};
 pub use nearby::{FORGET, MAX_INTERFACES, MAX_NEARBY, VERIFIED};
+pub use peers::{PeerId, Source, MAX_ADDRESSES, MAX_PEERS};
 pub use refusals::{Refused, Trouble, MAX_REFUSED, REFUSED_FOR};
+pub use rendezvous::{Outcome, ASKS, CALLS, CALLS_OF_ONE, PAIR_PAUSE, PUNCHES};
 pub use session::{Session, SESSION_PACKETS};
 pub use shaper::{Shaper, OPEN};
 pub use table::{LinkEvent, Links, Outgoing, MAX_LINKS, USAGE};
@@ -73,6 +79,10 @@ pub struct Link {
 	pub peer: NodeId,
 	/// Where it was last heard from.
 	pub endpoint: SocketAddr,
+	/// Where the neighbour sees us, it says.
+	pub seen: Option<SocketAddr>,
+	/// It came about by an introduction.
+	pub introduced: bool,
 	/// What is measured about it.
 	pub quality: Quality,
 	/// How much it carries, and when the next packet may leave.
@@ -80,6 +90,9 @@ pub struct Link {
 	/// Since when it exists.
 	pub since: Instant,
 	heard: Instant,
+	roam: roam::Roam,
+	/// Where we have told the neighbour that we see it, and when.
+	told: Option<(SocketAddr, Instant)>,
 	health: Health,
 	current: Session,
 	previous: Option<Session>,
@@ -115,6 +128,20 @@ impl Link {
 			self.health.used(now);
 		}
 		verdict
+	}
+}
+
+/// A neighbour is told again where it is seen.
+const TELL_AGAIN: Duration = Duration::from_secs(60);
+
+impl Link {
+	/// Whether it is time to tell the neighbour where it is seen.
+	fn should_tell(&mut self, now: Instant) -> bool {
+		let known = self.told.is_some_and(|(at, when)| at == self.endpoint && now.since(when) < TELL_AGAIN);
+		if !known {
+			self.told = Some((self.endpoint, now));
+		}
+		!known
 	}
 }
 

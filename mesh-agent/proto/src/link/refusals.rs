@@ -65,7 +65,7 @@ impl Trouble {
 				"it answers, but not in this network: compare chain.genesis on both sides, and the versions of the agents"
 			}
 			Self::WrongKeys => "it does not have the keys to the node id that it gives: its node.key is not its own",
-			Self::OtherNode => "another node answers there than the one whose beacon was heard",
+			Self::OtherNode => "another node answers there than the one that was called: its address is an old one, or somebody else's",
 			Self::Own => "this is our own address: take it out of peers",
 			Self::Unfinished => {
 				"it calls and does not go on: it may be in another network (compare chain.genesis), or not hear our answers"

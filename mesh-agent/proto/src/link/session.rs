@@ -63,6 +63,11 @@ impl Session {
 		frame::seal_control(&*self.control_out, self.remote, self.control_sent, message)
 	}
 
+	/// Whether no message with a higher number has come.
+	pub(super) fn is_newest(&self, counter: u64) -> bool {
+		counter >= self.control_seen.highest()
+	}
+
 	/// Opens the neighbour's message where it lies, once. Nothing, if it is a repetition or was changed.
 	pub fn open<'a>(&mut self, counter: u64, datagram: &'a mut [u8]) -> Option<&'a [u8]> {
 		if !self.control_seen.is_fresh(counter) {

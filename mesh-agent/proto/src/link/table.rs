@@ -16,10 +16,13 @@ use super::{
 	dial::{Aim, Dial},
 	health::{Flaps, Health, STALL},
 	nearby::Nearby,
+	peers::Peers,
 	refusals::{Refusals, Refused, Trouble},
+	roam::{is_stamp, Roam},
+	scope::{from_endpoint, to_endpoint},
 	session::Session,
 	shaper::Shaper,
-	Link, LinkId, Quality, DEAD_AFTER,
+	Link, LinkId, PeerId, Quality, DEAD_AFTER,
 };
 use crate::{
 	crypto::{Handshake, HandshakeError, Role, Secrets, SharedCrypto},
@@ -51,15 +54,27 @@ pub(super) struct Attempt {
 	/// The initiator has shown that it receives at its address: its first message has a cookie.
 	proven: bool,
 	first: Vec<u8>,
+	/// How often the first message was sent.
+	sends: u8,
 	since: Instant,
 	sent: Instant,
 }
 
 impl Attempt {
-	/// Whether its first message is sent again: by the initiator, and to an address that was called on a beacon's word only
-	/// after something has come from there.
+	/// Whether its first message is sent again: by the initiator, and to an address that was called on somebody's word only
+	/// so often, until something has come from there.
 	fn repeats(&self) -> bool {
-		self.remote == 0 && (!self.aim.once || self.proven)
+		self.remote == 0 && (self.proven || self.aim.most.is_none_or(|most| self.sends < most))
+	}
+
+	/// Whether it calls that node there because they were introduced.
+	pub(super) fn is_punch(&self, node: &NodeId, address: SocketAddr) -> bool {
+		self.aim.introduced && self.aim.node.as_ref() == Some(node) && self.address == address
+	}
+
+	/// Whether it calls this neighbour there.
+	pub(super) fn is_for(&self, peer: PeerId, address: SocketAddr) -> bool {
+		self.aim.peer == Some(peer) && self.address == address
 	}
 }
 
@@ -95,6 +110,7 @@ pub struct Links {
 	pub(super) dials: Vec<Dial>,
 	pub(super) attempts: BTreeMap<u32, Attempt>,
 	pub(super) nearby: Nearby,
+	pub(super) peers: Peers,
 	cookies: Cookies,
 	pub(super) links: BTreeMap<LinkId, Link>,
 	pub(super) by_node: BTreeMap<NodeId, LinkId>,
@@ -120,6 +136,7 @@ impl Links {
 		Self {
 			own,
 			nearby: Nearby::new(&secrets, own, &mut rng),
+			peers: Peers::default(),
 			secrets,
 			crypto,
 			cookies: Cookies::new(&mut rng),
@@ -253,7 +270,8 @@ impl Links {
 		let Ok(noise) = handshake.write(&[]) else { return };
 		let first = frame::handshake(Kind::HandshakeInit, &[local], &noise);
 		self.out.push_back((address, first.clone()));
-		let attempt = Attempt { handshake, address, aim, remote: 0, proven: false, first, since: now, sent: now };
+		let (remote, proven, sends) = (0, false, 1);
+		let attempt = Attempt { handshake, address, aim, remote, proven, first, sends, since: now, sent: now };
 		self.attempts.insert(local, attempt);
 	}
 
@@ -295,7 +313,9 @@ impl Links {
 		let first = frame::handshake(Kind::HandshakeResponse, &[remote, local], &noise);
 		self.out.push_back((from, first.clone()));
 		let (address, aim) = (from, Aim::default());
-		self.attempts.insert(local, Attempt { handshake, address, aim, remote, proven, first, since: now, sent: now });
+		let sends = 1;
+		let attempt = Attempt { handshake, address, aim, remote, proven, first, sends, since: now, sent: now };
+		self.attempts.insert(local, attempt);
 		Ok(())
 	}
 
@@ -342,7 +362,7 @@ impl Links {
 			self.refuse(attempt.address, Trouble::Own, now);
 			return Ok(());
 		}
-		// Somebody has repeated another node's beacon: who it is could have said so itself.
+		// Somebody has repeated another node's beacon, or was named as another node's address.
 		if attempt.aim.node.is_some_and(|node| node != identity.node) {
 			self.refuse(attempt.address, Trouble::OtherNode, now);
 			return Err(Reason::Handshake);
@@ -353,9 +373,12 @@ impl Links {
 		self.out.push_back((from, last.clone()));
 		let mut session = Session::new(&*self.crypto, Role::Initiator, &keys, local, remote);
 		session.unconfirmed = Some((last, now));
-		if let Some(id) = self.install(identity.node, from, session, now) {
+		if let Some(id) = self.install(identity.node, from, session, attempt.aim.introduced, now) {
 			let dials = self.dials.iter_mut().filter(|dial| dial.address == attempt.address);
 			dials.for_each(|dial| dial.answered(id));
+			if let Some(peer) = attempt.aim.peer {
+				self.peers.answered(peer, id, from, now);
+			}
 			self.refusals.forget(&attempt.address);
 		}
 		Ok(())
@@ -373,7 +396,7 @@ impl Links {
 		let keys = attempt.handshake.finish().map_err(|_| Reason::Handshake)?;
 		if identity.node != self.own {
 			let session = Session::new(&*self.crypto, Role::Responder, &keys, local, attempt.remote);
-			if let Some(id) = self.install(identity.node, from, session, now) {
+			if let Some(id) = self.install(identity.node, from, session, false, now) {
 				// The first encrypted message tells the initiator that its last one has arrived.
 				self.probe(id, now);
 			}
@@ -381,8 +404,17 @@ impl Links {
 		Ok(())
 	}
 
-	fn install(&mut self, peer: NodeId, endpoint: SocketAddr, session: Session, now: Instant) -> Option<LinkId> {
+	fn install(
+		&mut self,
+		peer: NodeId,
+		endpoint: SocketAddr,
+		session: Session,
+		introduced: bool,
+		now: Instant,
+	) -> Option<LinkId> {
 		let number = session.local;
+		let punched = |attempt: &Attempt| attempt.aim.introduced && attempt.aim.node == Some(peer);
+		let introduced = introduced || self.attempts.values().any(punched);
 		let id = match self.by_node.get(&peer).copied() {
 			Some(id) => {
 				let link = self.links.get_mut(&id)?;
@@ -390,7 +422,8 @@ impl Links {
 				if let Some(oldest) = link.previous.replace(old) {
 					self.by_session.remove(&oldest.local);
 				}
-				(link.endpoint, link.heard) = (endpoint, now);
+				(link.endpoint, link.heard, link.roam) = (endpoint, now, Roam::default());
+				link.introduced |= introduced;
 				link.health.restart();
 				link.shaper.restart();
 				link.quality = Quality { rtt: link.quality.rtt, loss: link.quality.loss, ..Quality::default() };
@@ -408,10 +441,14 @@ impl Links {
 				let link = Link {
 					peer,
 					endpoint,
+					seen: None,
+					introduced,
 					quality: Quality::default(),
 					shaper: Shaper::default(),
 					since: now,
 					heard: now,
+					roam: Roam::default(),
+					told: None,
 					health,
 					current: session,
 					previous: None,
@@ -426,6 +463,8 @@ impl Links {
 		};
 		self.by_session.insert(number, id);
 		self.refusals.forget(&endpoint);
+		// The first address at which it has proven itself is as good as the others.
+		self.attempts.retain(|_, attempt| attempt.remote != 0 || attempt.aim.node != Some(peer));
 		Some(id)
 	}
 
@@ -445,13 +484,28 @@ impl Links {
 		};
 		let message = session.open(counter, datagram).ok_or(Reason::Session)?;
 		session.unconfirmed = None;
+		let newest = session.is_newest(counter);
 		let message = decode(message).ok_or(Reason::Message)?;
-		(link.heard, link.endpoint) = (now, from);
+		link.heard = now;
+		if newest && from != link.endpoint {
+			if let Some(stamp) = link.roam.suspect(from, self.rng.next_u64(), now) {
+				let bytes = link.current.seal(&Control::Probe { stamp }.encode());
+				self.messages.push_back(Outgoing { link: id, to: from, bytes, urgent: true });
+			}
+		}
 		Ok(match message {
 			Control::Probe { stamp } => {
 				let received = link.current.received() + link.previous.as_ref().map_or(0, Session::received);
 				let bytes = link.current.bytes_received() + link.previous.as_ref().map_or(0, Session::bytes_received);
+				let seen = link.should_tell(now).then(|| Control::Seen { address: to_endpoint(link.endpoint) });
 				self.send(id, &Control::ProbeReply { stamp, received, bytes, at: now.as_micros() });
+				seen.map(|seen| self.send(id, &seen));
+				None
+			}
+			Control::ProbeReply { stamp, .. } if is_stamp(stamp) => {
+				if link.roam.answered(from, stamp) {
+					link.endpoint = from;
+				}
 				None
 			}
 			Control::ProbeReply { stamp, received, bytes, at: there } => {
@@ -463,6 +517,10 @@ impl Links {
 				if self.paced {
 					link.shaper.answered(at, there, received, bytes, now);
 				}
+				None
+			}
+			Control::Seen { address } => {
+				link.seen = Some(from_endpoint(address));
 				None
 			}
 			other => Some((id, other)),
@@ -492,7 +550,7 @@ impl Links {
 		self.give_up(now);
 		for attempt in self.attempts.values_mut().filter(|attempt| attempt.repeats()) {
 			if now.since(attempt.sent) >= RETRY {
-				attempt.sent = now;
+				(attempt.sent, attempt.sends) = (now, attempt.sends.saturating_add(1));
 				self.out.push_back((attempt.address, attempt.first.clone()));
 			}
 		}
@@ -529,7 +587,8 @@ impl Links {
 		for attempt in over {
 			let why = if attempt.remote == 0 { Trouble::NoAnswer } else { Trouble::Unfinished };
 			let linked = self.links.values().any(|link| link.endpoint == attempt.address);
-			if !linked && self.refusals.since(&attempt.address, attempt.since).is_none() {
+			// Whoever is introduced in vain is told of otherwise.
+			if !linked && !attempt.aim.introduced && self.refusals.since(&attempt.address, attempt.since).is_none() {
 				self.refuse(attempt.address, why, now);
 			}
 		}

@@ -6,7 +6,9 @@
 use alloc::vec::Vec;
 
 use codec::{Decode, DecodeAll, Encode};
-use towpath_primitives::{Amount, ChannelId, GenesisHash, NodeId, OverlayAddress, Price, Signature, SignedReceipt};
+use towpath_primitives::{
+	Amount, ChannelId, Endpoint, GenesisHash, NodeId, OverlayAddress, Price, Signature, SignedReceipt,
+};
 
 use crate::crypto::{hash, MacKey, Purpose};
 
@@ -223,6 +225,40 @@ pub enum Refusal {
 	Class,
 }
 
+/// Bytes without meaning in messages that make the receiver call an address, so that they are longer than what it sends there.
+pub const CALL_ROOM: usize = 80;
+
+/// An address to call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Told {
+	/// Where the sender sees the node in question.
+	pub address: Endpoint,
+	/// See [`CALL_ROOM`].
+	pub room: [u8; CALL_ROOM],
+}
+
+impl Told {
+	/// With nothing in its room.
+	pub fn new(address: Endpoint) -> Self {
+		Self { address, room: [0; CALL_ROOM] }
+	}
+}
+
+/// Why nobody is introduced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+pub enum NoIntroduction {
+	/// This agent introduces nobody.
+	NotOffered,
+	/// It has no link to that node now.
+	NotHere,
+	/// The two cannot call each other: their addresses are of different families, or mean something on one link only.
+	Unsuited,
+	/// Too many at once, or the same two again.
+	Busy,
+	/// That node does not want to.
+	Declined,
+}
+
 /// Everything that neighbours tell each other in confidence.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum Control {
@@ -248,6 +284,16 @@ pub enum Control {
 	Close { label: u32 },
 	/// In the place of a bind: both ends are validators.
 	Prove { label: u32, proof: Proof, signature: Signature, noise: Vec<u8> },
+	/// Where the receiver is seen.
+	Seen { address: Endpoint },
+	/// Asks to be introduced to a node that may be the receiver's neighbour.
+	Introduce { node: NodeId },
+	/// This node asks for a link. Who wants that says so at once, waits so many milliseconds, and calls it.
+	Invite { number: u32, node: NodeId, told: Told, wait: u16 },
+	/// Whether the invited wants to.
+	InviteReply { number: u32, agreed: bool },
+	/// What becomes of a question: the asker calls that node now, or why not.
+	Introduction { node: NodeId, result: Result<Told, NoIntroduction> },
 }
 
 /// What the two ends of a circuit tell each other.
@@ -305,6 +351,20 @@ mod tests {
 		] {
 			let length = CONTROL_HEADER_LEN + message.encode().len() + 16;
 			assert!(length <= MAX_CONTROL_LEN + CONTROL_HEADER_LEN + 16, "{length}");
+		}
+	}
+
+	#[test]
+	fn who_is_made_to_call_an_address_was_told_so_in_more_bytes_than_it_sends_there() {
+		use crate::{link::PUNCHES, wire::frame};
+		let told = Told::new(Endpoint::V4([192, 0, 2, 1], 7700));
+		let node = NodeId([1; 32]);
+		let call = frame::handshake(crate::wire::Kind::HandshakeInit, &[1], &[0; frame::FIRST_NOISE_LEN]).len();
+		for message in
+			[Control::Invite { number: 1, node, told, wait: 2 }, Control::Introduction { node, result: Ok(told) }]
+		{
+			let length = CONTROL_HEADER_LEN + message.encode().len() + 16;
+			assert!(length >= call * usize::from(PUNCHES), "{length}");
 		}
 	}
 

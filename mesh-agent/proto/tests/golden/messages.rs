@@ -3,12 +3,12 @@
 //! The layouts are written by hand; fields in them are little-endian.
 
 use serde_json::Value;
-use towpath_primitives::{NodeId, Receipt, Signature, SignedReceipt};
+use towpath_primitives::{Endpoint, NodeId, Receipt, Signature, SignedReceipt};
 use towpath_proto::{
 	record::Record,
 	wire::control::{
-		Bind, Control, EndMessage, Offer, Passed, Proof, Reading, Refusal, Relayed, Setup, SignedOffer, ToRouter,
-		ToSource,
+		Bind, Control, EndMessage, NoIntroduction, Offer, Passed, Proof, Reading, Refusal, Relayed, Setup, SignedOffer,
+		ToRouter, ToSource, Told,
 	},
 };
 
@@ -193,6 +193,42 @@ fn control() -> Vec<Value> {
 	]
 }
 
+fn introductions() -> Vec<Value> {
+	let (node, number) = (NodeId(pattern(0x50)), 0x0102_0304);
+	let endpoints = [Endpoint::V4([192, 0, 2, 1], 0x1e14), Endpoint::V6(pattern(0x70), 0x1e14)];
+	let address = |endpoint: Endpoint| match endpoint {
+		Endpoint::V4(octets, port) => [vec![0], octets.to_vec(), port.to_le_bytes().to_vec()].concat(),
+		Endpoint::V6(octets, port) => [vec![1], octets.to_vec(), port.to_le_bytes().to_vec()].concat(),
+	};
+	let told = |endpoint| vec![("address", address(endpoint)), ("room", vec![0; 80])];
+	let node_part = || vec![("node", node.0.to_vec())];
+	let number_part = || vec![("number", le32(number))];
+	let mut all = Vec::new();
+	for (name, endpoint) in ["IPv4", "IPv6"].into_iter().zip(endpoints) {
+		let seen = Control::Seen { address: endpoint };
+		all.push(vector(&format!("Control::Seen, {name}"), &seen, indexed(11, vec![("address", address(endpoint))])));
+		let invite = Control::Invite { number, node, told: Told::new(endpoint), wait: 258 };
+		let wait = vec![("wait", vec![2, 1])];
+		let parts = [number_part(), node_part(), told(endpoint), wait].concat();
+		all.push(vector(&format!("Control::Invite, {name}"), &invite, indexed(13, parts)));
+		let introduction = Control::Introduction { node, result: Ok(Told::new(endpoint)) };
+		let parts = [node_part(), vec![("introduced", vec![0])], told(endpoint)].concat();
+		all.push(vector(&format!("Control::Introduction, {name}"), &introduction, indexed(15, parts)));
+	}
+	all.push(vector("Control::Introduce", &Control::Introduce { node }, indexed(12, node_part())));
+	let reply = Control::InviteReply { number, agreed: true };
+	let parts = [number_part(), vec![("agreed", vec![1])]].concat();
+	all.push(vector("Control::InviteReply", &reply, indexed(14, parts)));
+	use NoIntroduction::*;
+	let names = ["NotOffered", "NotHere", "Unsuited", "Busy", "Declined"];
+	for (index, (name, why)) in (0..).zip(names.into_iter().zip([NotOffered, NotHere, Unsuited, Busy, Declined])) {
+		let parts = [node_part(), vec![("not introduced", vec![1]), ("why", vec![index])]].concat();
+		let message = Control::Introduction { node, result: Err(why) };
+		all.push(vector(&format!("Control::Introduction, {name}"), &message, indexed(15, parts)));
+	}
+	all
+}
+
 fn refusals() -> impl Iterator<Item = Value> {
 	use Refusal::*;
 	let names = ["NoRoute", "Price", "Busy", "TooLong", "Broken", "Channel", "Bind", "NotAdmitted", "Class"];
@@ -266,5 +302,6 @@ fn records() -> Vec<Value> {
 fn every_message_is_that_of_the_golden_vectors() {
 	let between_neighbours = control().into_iter().chain(refusals());
 	let inside = relayed_bodies().into_iter().chain(end_messages());
-	compare("messages.json", between_neighbours.chain(inside).chain(records()).collect());
+	let all = between_neighbours.chain(inside).chain(records()).chain(introductions());
+	compare("messages.json", all.collect());
 }
