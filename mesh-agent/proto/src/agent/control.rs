@@ -51,6 +51,7 @@ impl Agent {
 					self.lose_link(id, now);
 					self.events.push_back(Event::LinkDown(peer));
 				}
+				LinkEvent::Sized(_) => self.tell_lengths(now),
 				LinkEvent::Refused(address, why) => self.events.push_back(Event::Refused { address, why }),
 			}
 		}
@@ -81,7 +82,7 @@ impl Agent {
 					self.drop_packet(Reason::Message);
 				}
 			}
-			Control::Probe { .. } | Control::ProbeReply { .. } => {}
+			Control::Probe { .. } | Control::ProbeReply { .. } | Control::Pad { .. } | Control::PadReply { .. } => {}
 			Control::Setup { setup, hop, label } => self.on_setup(link, setup, hop, label, now),
 			Control::Offer { label, up, offer, noise } => self.on_offer(link, label, up, offer, noise, now),
 			Control::Bind { label, bind, signature, noise } => self.on_bind(link, label, bind, signature, noise, now),

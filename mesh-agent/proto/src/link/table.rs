@@ -14,8 +14,9 @@ use towpath_primitives::NodeId;
 use super::{
 	cookie::{Cookies, Welcome},
 	dial::{Aim, Dial},
-	health::{Flaps, Health, STALL},
+	health::{patience, Flaps, Health, STALL},
 	nearby::Nearby,
+	path::PathSize,
 	refusals::{Refusals, Refused, Trouble},
 	session::Session,
 	shaper::Shaper,
@@ -27,7 +28,7 @@ use crate::{
 	time::Instant,
 	wire::{
 		control::{decode, Control},
-		frame::{self, Frame, COOKIE_LEN, FIRST_NOISE_LEN},
+		frame::{self, Frame, CONTROL_OVERHEAD, COOKIE_LEN, FIRST_NOISE_LEN},
 		Kind,
 	},
 };
@@ -70,6 +71,8 @@ pub enum LinkEvent {
 	Up(LinkId),
 	/// It carries nothing any more, or is gone.
 	Down(LinkId, NodeId),
+	/// Another length is what its path carries.
+	Sized(LinkId),
 	/// With this address none came about, for a reason that was not told before.
 	Refused(SocketAddr, Trouble),
 }
@@ -209,7 +212,7 @@ impl Links {
 	pub fn send(&mut self, id: LinkId, message: &Control) -> bool {
 		let Some(link) = self.links.get_mut(&id) else { return false };
 		let bytes = link.current.seal(&message.encode());
-		let urgent = matches!(message, Control::Babel(_) | Control::Probe { .. } | Control::ProbeReply { .. });
+		let urgent = message.is_of_link();
 		self.messages.push_back(Outgoing { link: id, to: link.endpoint, bytes, urgent });
 		true
 	}
@@ -390,7 +393,11 @@ impl Links {
 				if let Some(oldest) = link.previous.replace(old) {
 					self.by_session.remove(&oldest.local);
 				}
-				(link.endpoint, link.heard) = (endpoint, now);
+				if core::mem::replace(&mut link.endpoint, endpoint) != endpoint {
+					link.path.moved(now);
+					self.events.push_back(LinkEvent::Sized(id));
+				}
+				link.heard = now;
 				link.health.restart();
 				link.shaper.restart();
 				link.quality = Quality { rtt: link.quality.rtt, loss: link.quality.loss, ..Quality::default() };
@@ -410,6 +417,7 @@ impl Links {
 					endpoint,
 					quality: Quality::default(),
 					shaper: Shaper::default(),
+					path: PathSize::new(now),
 					since: now,
 					heard: now,
 					health,
@@ -446,7 +454,14 @@ impl Links {
 		let message = session.open(counter, datagram).ok_or(Reason::Session)?;
 		session.unconfirmed = None;
 		let message = decode(message).ok_or(Reason::Message)?;
-		(link.heard, link.endpoint) = (now, from);
+		if matches!(message, Control::Pad { .. }) {
+			session.pad_received();
+		}
+		if core::mem::replace(&mut link.endpoint, from) != from {
+			link.path.moved(now);
+			self.events.push_back(LinkEvent::Sized(id));
+		}
+		link.heard = now;
 		Ok(match message {
 			Control::Probe { stamp } => {
 				let received = link.current.received() + link.previous.as_ref().map_or(0, Session::received);
@@ -465,6 +480,16 @@ impl Links {
 				}
 				None
 			}
+			Control::Pad { number, .. } => {
+				self.send(id, &Control::PadReply { number });
+				None
+			}
+			Control::PadReply { number } => {
+				if link.path.answered(number, now) {
+					self.events.push_back(LinkEvent::Sized(id));
+				}
+				None
+			}
 			other => Some((id, other)),
 		})
 	}
@@ -474,6 +499,23 @@ impl Links {
 			link.shaper.waits(link.health.overdue(now), &link.quality);
 			link.health.probed(now);
 			self.send(id, &Control::Probe { stamp: now.as_micros() });
+		}
+	}
+
+	/// Sends the padded probe that is due, if one is.
+	fn probe_path(&mut self, id: LinkId, now: Instant) {
+		let Some(link) = self.links.get_mut(&id) else { return };
+		let (patience, most) = (patience(&link.quality), link.health.enough());
+		let well = link.is_trusted() && !link.health.is_overdue(&link.quality, now);
+		let before = (link.path.size(), link.path.found());
+		let probe = link.path.probe(patience, most, well, now);
+		if (link.path.size(), link.path.found()) != before {
+			self.events.push_back(LinkEvent::Sized(id));
+		}
+		if let Some((number, size)) = probe {
+			let padding = Control::padding(size - CONTROL_OVERHEAD);
+			link.current.pad_sent();
+			self.send(id, &Control::Pad { number, padding });
 		}
 	}
 
@@ -507,6 +549,8 @@ impl Links {
 			.map(|(id, _)| *id)
 			.collect();
 		due.into_iter().for_each(|id| self.probe(id, now));
+		let due: Vec<_> = self.links.iter().filter(|(_, link)| link.path_due() <= now).map(|(id, _)| *id).collect();
+		due.into_iter().for_each(|id| self.probe_path(id, now));
 		for link in self.links.values_mut() {
 			if let Some((last, sent)) = &mut link.current.unconfirmed {
 				if now.since(*sent) >= RETRY {
@@ -567,7 +611,10 @@ impl Links {
 			let last = link.current.unconfirmed.as_ref().map(|(_, sent)| *sent + RETRY);
 			let probe_at = link.health.probe_at(&link.quality);
 			let silent_at = link.health.silent_at(link.heard, &link.quality).filter(|_| link.is_trusted());
-			[last, silent_at].into_iter().flatten().fold(probe_at.min(link.heard + DEAD_AFTER), Instant::min)
+			[last, silent_at, Some(link.path_due())]
+				.into_iter()
+				.flatten()
+				.fold(probe_at.min(link.heard + DEAD_AFTER), Instant::min)
 		});
 		attempts.chain(links).chain(self.next_call()).min()
 	}
