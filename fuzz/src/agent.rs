@@ -284,7 +284,9 @@ impl World {
 		let spent = u128::from(script.number()) << (kind & 32);
 		let cap = receipt.map_or(Amount::from(script.number()), |signed| signed.receipt.owed);
 		let wrong = if kind & 2 != 0 { script.byte() } else { 0 };
-		self.peers[peer].tell_source(thread, &ToSource::Reading(Reading { receipt, spent, cap, up, down }), wrong);
+		let lengths = ((kind & 4 != 0).then_some(spent as u16), (kind & 8 != 0).then_some(cap as u16));
+		let reading = ToSource::Reading(Reading { receipt, spent, cap, up, down, lengths });
+		self.peers[peer].tell_source(thread, &reading, wrong);
 	}
 
 	fn report(&mut self, peer: usize, kind: u8, script: &mut Script) {
@@ -300,7 +302,12 @@ impl World {
 				damaged: script.byte().into(),
 				echo: (kind & 2 != 0).then(|| (script.number(), script.number() as u32)),
 			},
-			_ => EndMessage::Limit { bytes: script.number(), pace: script.number(), stamp: script.number() },
+			_ => EndMessage::Limit {
+				bytes: script.number(),
+				pace: script.number(),
+				stamp: script.number(),
+				length: (kind & 2 != 0).then(|| script.number() as u16),
+			},
 		};
 		let packet = self.peers[peer].sealed(thread, true, &message.encode(), self.now);
 		self.from(peer, packet);

@@ -97,7 +97,7 @@ impl Peer {
 					self.babel.link_down(link, now);
 					self.link = self.link.filter(|own| *own != link);
 				}
-				LinkEvent::Refused(..) => {}
+				LinkEvent::Sized(_) | LinkEvent::Refused(..) => {}
 			}
 		}
 		while let Some((link, packet)) = self.babel.poll_transmit() {

@@ -22,6 +22,7 @@ mod proxy;
 mod shell;
 mod spool;
 mod stack;
+mod toolong;
 mod tun;
 mod udp;
 

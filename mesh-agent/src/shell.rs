@@ -40,6 +40,7 @@ use crate::{
 	proxy,
 	spool::Spool,
 	stack::{gateway, payer::Payer, Inbox, Outlet},
+	toolong::TooLong,
 	tun::Tun,
 	udp::Udp,
 };
@@ -106,6 +107,7 @@ struct Shell {
 	chain: ChainHandle,
 	payer_inbox: Option<Rc<Inbox>>,
 	gateways: BTreeMap<OverlayAddress, Rc<Inbox>>,
+	too_long: TooLong,
 	policy: Option<Rc<ExitPolicy>>,
 	own: OverlayAddress,
 	head_written: u64,
@@ -160,6 +162,7 @@ pub async fn run(config: Config) -> Result<()> {
 		chain,
 		payer_inbox: None,
 		gateways: BTreeMap::new(),
+		too_long: TooLong::new(own.to_ipv6(), shared.now()),
 		policy: policy.map(Rc::new),
 		own,
 		head_written: 0,
@@ -180,7 +183,7 @@ pub async fn run(config: Config) -> Result<()> {
 				readable.context("the mesh's socket failed")?;
 				shell.receive()?;
 			}
-			() = tun_readable(&mut shell.tun, &shared, &shell.config) => {}
+			() = tun_readable(&mut shell.tun, &shared, &shell.config, &mut shell.too_long) => {}
 			() = shared.work.notified() => {}
 			ticket = persisted.recv() => {
 				let ticket = ticket.context("the spool's thread ended")?;
@@ -274,36 +277,48 @@ fn core_config(config: &Config, secrets: Secrets) -> Result<agent::Config> {
 	})
 }
 
-async fn tun_readable(tun: &mut Option<Tun>, shared: &Rc<Shared>, config: &Config) {
+async fn tun_readable(tun: &mut Option<Tun>, shared: &Rc<Shared>, config: &Config, too_long: &mut TooLong) {
 	let Some(tun) = tun else { return std::future::pending().await };
 	let gateway = config.payer.as_ref().map(|payer| payer.gateway.overlay_address());
-	match tun.receive().await {
-		Ok(packet) => forward_local(shared, gateway, packet),
+	let mut answer = match tun.receive().await {
+		Ok(packet) => forward_local(shared, gateway, packet, too_long),
 		Err(error) => {
 			warn!("the TUN device cannot be read: {error}");
 			return tokio::time::sleep(Duration::from_secs(1)).await;
 		}
-	}
+	};
 	for _ in 0..TUN_BATCH {
+		if let Some(answer) = answer.take() {
+			tun.send(&answer);
+		}
 		let Some(packet) = tun.try_receive() else { return };
-		forward_local(shared, gateway, packet);
+		answer = forward_local(shared, gateway, packet, too_long);
 	}
+	answer.into_iter().for_each(|answer| tun.send(&answer));
 }
 
-/// A packet of this machine: to an overlay address's owner, or out by the gateway.
-fn forward_local(shared: &Rc<Shared>, gateway: Option<OverlayAddress>, packet: &[u8]) {
-	let Some(ends) = crate::stack::endpoints(packet) else { return };
+/// A packet of this machine: to an overlay address's owner, or out by the gateway. What the machine is told if it is too long.
+fn forward_local(
+	shared: &Rc<Shared>,
+	gateway: Option<OverlayAddress>,
+	packet: &[u8],
+	too_long: &mut TooLong,
+) -> Option<Vec<u8>> {
+	let ends = crate::stack::endpoints(packet)?;
 	let overlay = match ends.to.ip() {
 		IpAddr::V6(to) if to.octets()[0] == OverlayAddress::FIRST_BYTE => Some(OverlayAddress(to.octets())),
 		IpAddr::V6(to) if to.is_multicast() || to.is_unicast_link_local() => None,
 		IpAddr::V4(to) if to.is_multicast() || to.is_broadcast() => None,
 		_ => gateway,
 	};
-	if let Some(to) = overlay {
-		let now = shared.now();
+	let (to, now) = (overlay?, shared.now());
+	let mut agent = shared.agent.borrow_mut();
+	let answer = agent.longest_to(&to).and_then(|longest| too_long.judge(packet, longest, now));
+	if answer.is_none() {
 		shared.flows.borrow_mut().asked(packet);
-		shared.agent.borrow_mut().send_packet(to, packet, now);
+		agent.send_packet(to, packet, now);
 	}
+	answer
 }
 
 impl Shell {

@@ -32,6 +32,8 @@ pub enum Reason {
 	Unbound,
 	/// The way on is not known any more.
 	NoWay,
+	/// Longer than the next link's path carries.
+	TooLong,
 	/// The channel's credit is used up (R2).
 	NoCredit,
 	/// The credit's ceiling is not on disk yet (R4).
@@ -48,6 +50,8 @@ pub enum Reason {
 	Seal,
 	/// Its number came before, at the circuit's end.
 	ReplayedEnd,
+	/// The other half of it never came.
+	Torn,
 	/// A queue is full.
 	QueueFull,
 	/// It stood in a queue for too long, together with those behind it: its flow is to slow down.
@@ -62,7 +66,7 @@ pub enum Reason {
 
 impl Reason {
 	/// All of them.
-	pub const ALL: [Self; 24] = [
+	pub const ALL: [Self; 26] = [
 		Self::Malformed,
 		Self::Handshake,
 		Self::Flood,
@@ -74,6 +78,7 @@ impl Reason {
 		Self::Replayed,
 		Self::Unbound,
 		Self::NoWay,
+		Self::TooLong,
 		Self::NoCredit,
 		Self::NotDurable,
 		Self::ControlAllowance,
@@ -82,6 +87,7 @@ impl Reason {
 		Self::Transit,
 		Self::Seal,
 		Self::ReplayedEnd,
+		Self::Torn,
 		Self::QueueFull,
 		Self::Delay,
 		Self::NoCircuit,
@@ -103,6 +109,7 @@ impl Reason {
 			Self::Replayed => "replayed",
 			Self::Unbound => "unbound",
 			Self::NoWay => "no_way",
+			Self::TooLong => "too_long",
 			Self::NoCredit => "no_credit",
 			Self::NotDurable => "not_durable",
 			Self::ControlAllowance => "control_allowance",
@@ -111,6 +118,7 @@ impl Reason {
 			Self::Transit => "transit",
 			Self::Seal => "seal",
 			Self::ReplayedEnd => "replayed_end",
+			Self::Torn => "torn",
 			Self::QueueFull => "queue_full",
 			Self::Delay => "delay",
 			Self::NoCircuit => "no_circuit",

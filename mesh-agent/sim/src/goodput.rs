@@ -99,7 +99,7 @@ impl Scenario {
 			.collect();
 		let delay = self.rtt / 2 / self.routers as u32;
 		let queue = (self.rate / 8 * self.rtt.as_micros() as u64 / 1_000_000).max(64 * 1024);
-		let wire = WireSpec { rate: self.rate, delay, queue, loss: self.loss };
+		let wire = WireSpec { rate: self.rate, delay, queue, loss: self.loss, mtu: 1500 };
 		let mut before = household;
 		for router in &routers {
 			net.connect(before, *router, wire);

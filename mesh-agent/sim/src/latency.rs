@@ -100,13 +100,14 @@ impl Experiment {
 
 	fn slow(&self) -> WireSpec {
 		let queue = self.rate / 8 * self.buffer.as_millis() as u64 / 1000;
-		WireSpec { rate: self.rate, delay: self.delay, queue, loss: self.loss }
+		WireSpec { rate: self.rate, delay: self.delay, queue, loss: self.loss, mtu: 1500 }
 	}
 
 	/// Builds the network: both flows go from the first to the second of each pair, and the slow link is the last pair.
 	fn build(&self, seed: u64) -> (Net, Pair, Pair, Pair) {
 		let mut net = Net::new(seed, Duration::from_secs(12));
-		let fast = WireSpec { rate: 1_000_000_000, delay: Duration::from_millis(2), queue: 8 << 20, loss: 0 };
+		let fast =
+			WireSpec { rate: 1_000_000_000, delay: Duration::from_millis(2), queue: 8 << 20, loss: 0, mtu: 1500 };
 		let client = NodeSpec { price: None, free_rate: 0, loss_allowance: 200 };
 		let household = net.add(client);
 		let [near, far] = [0; 2].map(|_| net.add(NodeSpec { price: Some(PRICE), free_rate: 0, loss_allowance: 200 }));

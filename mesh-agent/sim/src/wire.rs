@@ -15,6 +15,8 @@ pub struct WireSpec {
 	pub queue: u64,
 	/// Share that is lost, in ten-thousandths.
 	pub loss: u64,
+	/// Longest IP packet that it carries; a longer one vanishes.
+	pub mtu: u64,
 }
 
 /// IP and UDP.
@@ -37,6 +39,8 @@ pub struct Wire {
 	pub delivered: u64,
 	/// Bytes that were carried.
 	pub carried: u64,
+	/// Datagrams that were longer than it carries.
+	pub too_long: u64,
 	/// Datagrams that the full queue refused.
 	pub overflow: u64,
 }
@@ -55,6 +59,7 @@ impl Wire {
 			arrived: Instant::default(),
 			delivered: 0,
 			carried: 0,
+			too_long: 0,
 			overflow: 0,
 		}
 	}
@@ -64,15 +69,24 @@ impl Wire {
 		self.spec.rate = rate;
 	}
 
+	/// From now on it carries IP packets of so many bytes.
+	pub fn set_mtu(&mut self, mtu: u64) {
+		self.spec.mtu = mtu;
+	}
+
 	/// When a datagram that is sent now arrives, if it does.
 	pub fn send(&mut self, datagram: &[u8], now: Instant) -> Option<Instant> {
 		// Data and everything else are numbered apart, so that the same data packets are lost whatever else is sent.
-		let data = datagram.first() == Some(&1) && datagram.get(1) == Some(&0);
+		let data = datagram.first() == Some(&1) && datagram.get(1).is_some_and(|flags| flags & 1 == 0);
 		let count = &mut self.counts[usize::from(data)];
 		*count += 1;
 		let share = self.spec.loss + if data { self.drops } else { 0 };
 		let lost = mix(self.seed ^ mix(*count << 1 | u64::from(data))) % 10_000 < share;
 		let bits = (datagram.len() as u64 + OUTER) * 8;
+		if datagram.len() as u64 + OUTER > self.spec.mtu {
+			self.too_long += 1;
+			return None;
+		}
 		let waiting = self.free_at.since(now).as_micros() as u64 * self.spec.rate / 8_000_000;
 		if waiting > self.spec.queue {
 			self.overflow += 1;

@@ -231,7 +231,7 @@ fn m6_a_claim_under_way_is_waited_for_three_claim_latencies_at_most() {
 		let cap = if waits { signed.receipt.owed / 2 } else { signed.receipt.owed };
 		let up = Passed { into: 1000, out: 1000, sequence: 2 };
 		let spent = cap << 20;
-		let reading = Reading { receipt: Some(signed), spent, cap, up, down: Passed::default() };
+		let reading = Reading { receipt: Some(signed), spent, cap, up, down: Passed::default(), lengths: LENGTHS };
 		bench.account_to_source(0, &mut thread, reading);
 		let to = bench.address_of(0);
 		(0..10).for_each(|_| bench.agent.send_packet(to, &[1; 1000], bench.now));

@@ -97,9 +97,9 @@ fn a_flapping_link_is_used_less_and_less_and_again_when_it_holds() {
 		scene.net.cut(near, used, true);
 		scene.gap(ms(1500));
 		scene.net.cut(near, used, false);
-		scene.gap(secs(1));
+		scene.gap(ms(900));
 	}
-	// From the second fall on, which both ends see, a second of answers is not enough.
+	// From the second fall on, which both ends see, that is not enough: it would have to be a second.
 	assert_eq!(downs(&mut scene.net), 4);
 	let node = scene.net.node(used);
 	let trusts = |net: &mut Net| net.agent(near).status().links.iter().any(|link| link.peer == node && link.trusted);

@@ -57,7 +57,7 @@ fn pair(mbit: u64) -> (Net, usize, usize) {
 	let spec = NodeSpec { price: Some(0), free_rate: 1 << 40, loss_allowance: 200 };
 	let [from, to] = [0; 2].map(|_| net.add(spec));
 	let rate = mbit * 1_000_000;
-	net.connect(from, to, WireSpec { rate, delay: ms(10), queue: rate / 8 * BLOATED / 1000, loss: 0 });
+	net.connect(from, to, WireSpec { rate, delay: ms(10), queue: rate / 8 * BLOATED / 1000, loss: 0, mtu: 1500 });
 	join(&mut net, from, to);
 	(net, from, to)
 }
@@ -132,7 +132,7 @@ fn two_channels_share_a_slow_link_and_free_traffic_gets_what_is_left() {
 	let router = NodeSpec { price: Some(PRICE), free_rate: 1 << 40, loss_allowance: 200 };
 	let [near, far] = [0; 2].map(|_| net.add(router));
 	let rate = 10_000_000;
-	net.connect(near, far, WireSpec { rate, delay: ms(10), queue: rate / 8 * BLOATED / 1000, loss: 0 });
+	net.connect(near, far, WireSpec { rate, delay: ms(10), queue: rate / 8 * BLOATED / 1000, loss: 0, mtu: 1500 });
 	let households = [0; 3].map(|_| net.add(client));
 	let exposure = 1 << 60;
 	for (index, household) in households.into_iter().enumerate() {

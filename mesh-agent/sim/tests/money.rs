@@ -63,7 +63,7 @@ fn m1_spent_is_the_price_times_the_bytes_that_left_exactly() {
 	let reading = bench.reading(0, &mut thread);
 	assert_eq!((reading.spent, reading.up.out), (u128::from(PRICE) * up as u128, up as u64));
 	// And the other way, as soon as the source allows it.
-	bench.end_message(0, &mut thread, &EndMessage::Limit { bytes: MIB, pace: MIB, stamp: 1 });
+	bench.end_message(0, &mut thread, &EndMessage::Limit { bytes: MIB, pace: MIB, stamp: 1, length: None });
 	let source = bench.address_of(0);
 	bench.agent.send_packet(source, &[2; 777], bench.now);
 	bench.exchange();
@@ -219,7 +219,14 @@ fn generous(bench: &Bench, out: u64, spent: u64) -> Reading {
 	let receipt = bench.strangers[0].inbox.iter().rev().find_map(receipt);
 	let cap = receipt.map_or(0, |signed| signed.receipt.owed);
 	let up = Passed { into: out, out, sequence: 1 };
-	Reading { receipt, spent: u128::from(PRICE) * u128::from(spent), cap, up, down: Passed::default() }
+	Reading {
+		receipt,
+		spent: u128::from(PRICE) * u128::from(spent),
+		cap,
+		up,
+		down: Passed::default(),
+		lengths: LENGTHS,
+	}
 }
 
 #[test]
@@ -291,7 +298,7 @@ fn m4_the_far_end_sends_no_more_than_the_source_allows() {
 	(0..10).for_each(|_| bench.agent.send_packet(source, &[1; 1000], bench.now));
 	let mut arrived = Vec::new();
 	for (stamp, bytes) in [(1, 0), (2, 999), (3, 3500), (4, 3000), (5, 10_000)] {
-		bench.end_message(0, &mut thread, &EndMessage::Limit { bytes, pace: MIB, stamp });
+		bench.end_message(0, &mut thread, &EndMessage::Limit { bytes, pace: MIB, stamp, length: None });
 		arrived.push(bench.strangers[0].packets.iter().filter(|packet| packet[1] == 0).count());
 	}
 	assert_eq!(arrived, [0, 0, 3, 3, 10]);

@@ -181,7 +181,7 @@ fn t5_a_routers_account_needs_the_key_that_only_the_source_shares_with_it_and_co
 	let Some(ToRouter::Receipt(signed)) = receipt else { panic!("no receipt") };
 	let account = |cap: u128, counter: u32, purpose: Purpose, key: &MacKey| {
 		let passed = Passed::default();
-		let reading = Reading { receipt: Some(signed), spent: 0, cap, up: passed, down: passed };
+		let reading = Reading { receipt: Some(signed), spent: 0, cap, up: passed, down: passed, lengths: LENGTHS };
 		let body = ToSource::Reading(reading).encode();
 		let tag = key.tag(purpose, &[&counter.to_be_bytes(), &body]);
 		Relayed { label: thread.label, hop: 1, counter, body, tag }

@@ -62,6 +62,8 @@ fn links(shared: &Shared) -> Vec<Value> {
 			"registered": standing(link.standing),
 			"rtt_ms": link.rtt.map(|rtt| rtt.as_micros() as f64 / 1000.0),
 			"loss_percent": f64::from(link.loss) / 100.0,
+			"largest_datagram": link.size,
+			"largest_datagram_found": link.size_found,
 			"goodput_bytes": link.goodput,
 			"pace_bytes": link.pace,
 			"waiting_bytes": link.waiting,
@@ -131,6 +133,8 @@ pub fn circuits(desk: &Desk) -> Value {
 			"verified_down": circuit.verified_down,
 			"grant": circuit.grant,
 			"rtt_ms": circuit.rtt.as_micros() as f64 / 1000.0,
+			"longest_up": circuit.lengths.0,
+			"longest_down": circuit.lengths.1,
 		})
 	});
 	circuits.collect()

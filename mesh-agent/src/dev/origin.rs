@@ -1,4 +1,4 @@
-//! The web origin of the demo: serves bytes that follow from a seed, to one address only.
+//! The web origin of the demo: serves bytes that follow from a seed, to one address only; of what is uploaded it tells the hash.
 
 use std::{
 	convert::Infallible,
@@ -8,11 +8,12 @@ use std::{
 };
 
 use anyhow::Result;
+use http_body_util::{BodyExt, Either, Full};
 use hyper::{
 	body::{Body, Bytes, Frame, Incoming, SizeHint},
 	server::conn::http1,
 	service::service_fn,
-	Request, Response,
+	Method, Request, Response,
 };
 use hyper_util::rt::TokioIo;
 use sha2::{Digest, Sha256};
@@ -87,6 +88,17 @@ impl Body for Seeded {
 /// The seed that everybody uses.
 pub const SEED: u64 = 0x746f_7770_6174_6821;
 
+/// The hash of what is uploaded.
+async fn hash(mut body: Incoming) -> Result<String, hyper::Error> {
+	let mut hash = Sha256::new();
+	while let Some(frame) = body.frame().await {
+		if let Some(bytes) = frame?.data_ref() {
+			hash.update(bytes);
+		}
+	}
+	Ok(hex::encode(hash.finalize()))
+}
+
 /// Serves until it is killed. Whoever comes from elsewhere than `only` is hung up on.
 pub async fn serve(listen: SocketAddr, only: IpAddr, size: u64) -> Result<()> {
 	let listener = TcpListener::bind(listen).await?;
@@ -97,8 +109,11 @@ pub async fn serve(listen: SocketAddr, only: IpAddr, size: u64) -> Result<()> {
 			continue;
 		}
 		tokio::task::spawn_local(async move {
-			let answer = service_fn(move |_: Request<Incoming>| async move {
-				Ok::<_, Infallible>(Response::new(Seeded::new(SEED, size)))
+			let answer = service_fn(move |request: Request<Incoming>| async move {
+				Ok::<_, hyper::Error>(Response::new(match *request.method() {
+					Method::PUT => Either::Right(Full::new(Bytes::from(hash(request.into_body()).await?))),
+					_ => Either::Left(Seeded::new(SEED, size)),
+				}))
 			});
 			let served = http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await;
 			eprintln!("served {from}: {served:?}");

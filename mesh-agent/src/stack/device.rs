@@ -13,7 +13,7 @@ use smoltcp::{
 };
 use towpath_primitives::OverlayAddress;
 
-use super::MTU;
+use super::{ip, MTU};
 use crate::shell::Shared;
 
 /// Most packets that wait for a stack; what comes on top is dropped, as by any network card.
@@ -90,6 +90,11 @@ impl Outlet {
 		self.shared.agent.borrow().room_for(&self.to) >= ROOM
 	}
 
+	/// The longest packet that need not be halved on its way, as far as is known.
+	pub fn longest(&self) -> usize {
+		self.shared.agent.borrow().longest_to(&self.to).unwrap_or(MTU)
+	}
+
 	/// Sends a packet.
 	pub fn send(&self, packet: &[u8]) {
 		let now = self.shared.now();
@@ -144,7 +149,8 @@ impl Device for Wire {
 	type TxToken<'a> = Outgoing<'a>;
 
 	fn receive(&mut self, _: Instant) -> Option<(Incoming, Outgoing<'_>)> {
-		let packet = self.admitted.pop_front()?;
+		let mut packet = self.admitted.pop_front()?;
+		ip::clamp_segments(&mut packet, self.outlet.longest());
 		Some((Incoming(packet), Outgoing(&self.outlet)))
 	}
 

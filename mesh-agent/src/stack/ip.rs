@@ -66,6 +66,42 @@ pub fn split(packet: &[u8]) -> Option<(IpAddr, IpAddr, IpProtocol, &[u8])> {
 	}
 }
 
+/// Makes the first packet of a connection, or its answer, ask for segments that fit packets of `longest` bytes (RFC 9293 §3.7.1).
+/// It is done where that packet arrives: who sends the segments knows its own way best, and nobody else is there to learn from
+/// messages about packets that were too long.
+pub(super) fn clamp_segments(packet: &mut [u8], longest: usize) {
+	const OPTIONS: usize = 20;
+	let Some((from, to, IpProtocol::Tcp, segment)) = split(packet) else { return };
+	let (from, to) = (IpAddress::from(from), IpAddress::from(to));
+	let at = segment.as_ptr() as usize - packet.as_ptr() as usize;
+	let most = u16::try_from(longest.saturating_sub(at + OPTIONS)).unwrap_or(u16::MAX);
+	let end = at + segment.len();
+	let Ok(mut tcp) = TcpPacket::new_checked(&mut packet[at..end]) else { return };
+	if !tcp.syn() {
+		return;
+	}
+	let mut rest = tcp.options_mut();
+	while let [kind, tail @ ..] = rest {
+		let length = match (*kind, tail.first()) {
+			(0, _) => return,
+			(1, _) => 1,
+			(_, Some(length)) => usize::from(*length),
+			_ => return,
+		};
+		if let (2, [4, high, low, ..]) = (*kind, &mut *tail) {
+			if u16::from_be_bytes([*high, *low]) > most {
+				[*high, *low] = most.to_be_bytes();
+				tcp.fill_checksum(&from, &to);
+			}
+			return;
+		}
+		if length == 0 || length > tail.len() + 1 {
+			return;
+		}
+		rest = &mut tail[length - 1..];
+	}
+}
+
 /// The payload of a UDP packet.
 pub(super) fn udp_payload(packet: &[u8]) -> Option<&[u8]> {
 	let (_, _, _, datagram) = split(packet)?;
@@ -118,10 +154,62 @@ pub fn udp_packet(from: SocketAddr, to: SocketAddr, payload: &[u8]) -> Option<Ve
 #[cfg(test)]
 mod tests {
 	use proptest::prelude::*;
+	use smoltcp::wire::{TcpControl, TcpRepr, TcpSeqNumber};
 
 	use super::*;
 
+	/// A SYN of a smoltcp socket that takes segments of so many bytes.
+	fn syn(v6: bool, most: u16) -> Vec<u8> {
+		let tcp = TcpRepr {
+			src_port: 1,
+			dst_port: 2,
+			control: TcpControl::Syn,
+			seq_number: TcpSeqNumber(7),
+			ack_number: None,
+			window_len: 1000,
+			window_scale: Some(7),
+			max_seg_size: Some(most),
+			sack_permitted: true,
+			sack_ranges: [None; 3],
+			timestamp: None,
+			payload: &[],
+		};
+		let ip = |last| match v6 {
+			true => IpAddress::v6(0xfd00, 0, 0, 0, 0, 0, 0, last),
+			false => IpAddress::v4(10, 0, 0, last as u8),
+		};
+		let repr = IpRepr::new(ip(1), ip(2), IpProtocol::Tcp, tcp.buffer_len(), 64);
+		let mut packet = vec![0; repr.buffer_len()];
+		let checksums = ChecksumCapabilities::default();
+		repr.emit(&mut packet[..], &checksums);
+		let mut segment = TcpPacket::new_unchecked(&mut packet[repr.header_len()..]);
+		tcp.emit(&mut segment, &ip(1), &ip(2), &checksums);
+		packet
+	}
+
+	#[test]
+	fn a_connection_asks_for_segments_that_fit_and_never_for_longer_ones() {
+		for (v6, headers) in [(true, 60), (false, 40)] {
+			for (asked, longest) in [(1320, 1182), (1000, 1182), (1320, 1380), (1460, 1300)] {
+				let mut packet = syn(v6, asked);
+				clamp_segments(&mut packet, longest);
+				let (from, to, _, segment) = split(&packet).unwrap();
+				let tcp = TcpPacket::new_checked(segment).unwrap();
+				let repr = TcpRepr::parse(&tcp, &from.into(), &to.into(), &ChecksumCapabilities::default()).unwrap();
+				assert_eq!(repr.max_seg_size, Some(asked.min(longest as u16 - headers)));
+			}
+		}
+	}
+
 	proptest! {
+		#[test]
+		fn any_packet_is_clamped_without_a_panic(mut options in proptest::collection::vec(any::<u8>(), 8), longest in 0usize..2000) {
+			let mut packet = syn(true, 1460);
+			let at = packet.len() - options.len();
+			packet[at..].swap_with_slice(&mut options);
+			clamp_segments(&mut packet, longest);
+		}
+
 		#[test]
 		fn a_written_datagram_is_read(v6: bool, ports: (u16, u16), payload in proptest::collection::vec(any::<u8>(), 0..1300)) {
 			let ip = |last| match v6 {

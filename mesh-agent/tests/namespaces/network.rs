@@ -50,6 +50,8 @@ pub struct Network {
 	pub lab: Lab,
 	/// Lines at the top of every agent's configuration.
 	pub more: String,
+	/// The household's section `[payer]`.
+	payer: String,
 }
 
 /// The ed25519 seed of a hard derivation from the well-known development phrase, like `//Alice//router`.
@@ -104,7 +106,7 @@ impl Network {
 		}
 		lab.link(("r4", &format!("{EXIT}/24")), ("origin", "10.9.0.2/24"))?;
 		lab.count()?;
-		Ok(Self { lab, more: String::new() })
+		Ok(Self { lab, more: String::new(), payer: String::new() })
 	}
 
 	/// The gateway's address inside the mesh.
@@ -198,14 +200,25 @@ impl Network {
 		arguments.extend(names.iter().flat_map(|name| ["--name", name]));
 		let opened: Value = serde_json::from_slice(&self.lab.exec("household", PROGRAM, &arguments)?)?;
 		let channel = opened["channel"].as_u64().with_context(|| format!("no channel in {opened}"))?;
-		let payer = format!("[payer]\nchannel = {channel}\ngateway = \"{}\"\nlimit = \"1000\"\n", node_id(3));
-		self.start_agent("household", &format!("{payer}[tun]\nipv4 = \"100.64.0.2\"\n"))?;
+		self.payer = format!("[payer]\nchannel = {channel}\ngateway = \"{}\"\nlimit = \"1000\"\n", node_id(3));
+		self.run_household("[tun]\nipv4 = \"100.64.0.2\"\n")?;
+		self.lab.ip("household", "route add 10.9.0.0/24 dev towpath0")
+	}
+
+	/// Starts the household's agent with this section, and waits until it can pay its way to the gateway.
+	fn run_household(&mut self, own: &str) -> Result<()> {
+		self.start_agent("household", &format!("{}{own}", self.payer))?;
 		self.until("the household's way to the gateway", |network| {
 			let Ok(status) = network.status("household") else { return Ok(false) };
 			let spendable = status["purse"]["left"].as_str().is_some_and(|left| left != "0");
 			Ok(spendable && status["routes"].as_u64().is_some_and(|routes| routes >= 4))
-		})?;
-		self.lab.ip("household", "route add 10.9.0.0/24 dev towpath0")
+		})
+	}
+
+	/// From now on the household's applications use a proxy at this address instead of a TUN device.
+	pub fn use_proxy(&mut self, listen: &str) -> Result<()> {
+		self.lab.stop("household")?;
+		self.run_household(&format!("[proxy]\nlisten = \"{listen}\"\n"))
 	}
 
 	/// What an agent tells of itself.

@@ -52,6 +52,7 @@ impl Agent {
 					self.lose_link(id, now);
 					self.events.push_back(Event::LinkDown(peer));
 				}
+				LinkEvent::Sized(_) => self.tell_lengths(now),
 				LinkEvent::Refused(address, why) => self.events.push_back(Event::Refused { address, why }),
 			}
 		}
@@ -83,6 +84,7 @@ impl Agent {
 				}
 			}
 			Control::Probe { .. } | Control::ProbeReply { .. } | Control::Seen { .. } => {}
+			Control::Pad { .. } | Control::PadReply { .. } => {}
 			Control::Introduce { node } => self.on_introduce(link, node, now),
 			Control::Invite { number, node, told, wait } => self.on_invite(link, (number, node, told, wait), now),
 			Control::InviteReply { number, agreed } => self.on_invite_reply(link, number, agreed, now),

@@ -6,7 +6,7 @@ use towpath_primitives::OverlayAddress;
 
 use super::{egress::Ticket, queue_bounds, Agent, Event};
 use crate::{
-	circuit::{burst, pause, Class, Direction, Hop, Opened, Phase, RejectedPacket, Target},
+	circuit::{burst, halves, pause, Class, Direction, Hop, Opened, Phase, RejectedPacket, Target, Torn},
 	egress::{flow_of, Origin},
 	forward::{decide, Credit, Reason, Verdict},
 	link::{Accepted, LinkId},
@@ -18,6 +18,11 @@ use crate::{
 
 /// Bytes of credit that a far end leaves to the packets of the other direction.
 const OTHER_SIDE: usize = 16 * 1024;
+
+/// What counts of a packet against limits that count headers: two, if it is halved.
+fn on_the_way(length: usize, whole: usize) -> usize {
+	length + if length > whole { HEADER_LEN } else { 0 }
+}
 
 impl Agent {
 	/// Sends a packet to the owner of an overlay address, over a circuit that is set up if there is none.
@@ -51,7 +56,7 @@ impl Agent {
 
 	/// The circuit by which `to` reached us, if answers should take it: who pays does not wait behind a free one, nor send what
 	/// leaves the mesh in one of the protected class.
-	fn answering(&self, to: &OverlayAddress) -> Option<u32> {
+	pub(super) fn answering(&self, to: &OverlayAddress) -> Option<u32> {
 		let id = *self.far_of.get(to)?;
 		let good = match self.hops.get(&id)?.class() {
 			Some(Class::Free) => self.purse.is_none(),
@@ -91,13 +96,15 @@ impl Agent {
 		let most = burst(source.rate());
 		let (mut free, mut left) = (source.sendable(now), most);
 		let bounds = queue_bounds(Some(source.class()), source.rtt_least);
-		let (mut dropped, mut later) = (Vec::new(), None);
+		let (mut dropped, mut later, whole) = (Vec::new(), None, self.whole_up(id));
 		while !self.is_full(link, &Origin::Source(id)) {
 			let Some(source) = self.sources.get_mut(&id) else { break };
-			let Some(end) = &mut source.end else { break };
+			if source.end.is_none() {
+				break;
+			}
 			if source.setup.protected {
 				let Some(length) = source.queue.next_size(&bounds) else { break };
-				if let Err(at) = self.protected.take_own(self.node, link, length, now) {
+				if let Err(at) = self.protected.take_own(self.node, link, on_the_way(length, whole), now) {
 					later = Some(at);
 					break;
 				}
@@ -106,8 +113,11 @@ impl Agent {
 			let Some(packet) = source.queue.pop(&bounds, now, fits, &mut dropped) else { break };
 			free -= packet.len() as u64;
 			left -= packet.len() as u64;
-			let mut sealed = end.seal(false, &packet, now);
-			self.put_on_link(link, label, Origin::Source(id), &mut sealed, now);
+			for (flags, part) in halves(&packet, whole) {
+				let end = self.sources.get_mut(&id).and_then(|source| source.end.as_mut());
+				let Some(mut sealed) = end.map(|end| end.seal_as(flags, part, now)) else { break };
+				self.put_on_link(link, label, Origin::Source(id), &mut sealed, now);
+			}
 		}
 		dropped.iter().for_each(|_| self.drops.add(Reason::Delay));
 		let Some(source) = self.sources.get_mut(&id) else { return };
@@ -141,6 +151,7 @@ impl Agent {
 	}
 
 	fn send_from_far_end(&mut self, id: u32, dropped: &mut Vec<Vec<u8>>, now: Instant) {
+		let whole = self.whole_down(id);
 		let Some(hop) = self.hops.get(&id) else { return };
 		let Some(far) = hop.far.as_ref() else { return };
 		// The pace is twice the rate, mostly.
@@ -165,18 +176,21 @@ impl Agent {
 			if self.is_full(back, &origin) {
 				return;
 			}
-			if let Err(at) = self.may_answer(id, back, length, now) {
+			if let Err(at) = self.may_answer(id, back, on_the_way(length, whole), now) {
 				return at.into_iter().for_each(|at| self.wake(at));
 			}
 			let Some(hop) = self.hops.get_mut(&id) else { return };
 			let Some(far) = &mut hop.far else { return };
 			// A longer one may stand behind one that has waited too long.
 			let Some(packet) = far.queue.pop(&bounds, now, |size| size as u64 <= room, dropped) else { return };
-			let Some(end) = &mut far.end else { return };
 			left = left.saturating_sub(packet.len() as u64);
-			let mut sealed = end.seal(false, &packet, now);
 			hop.used = now;
-			self.put_on_link(back, label, origin, &mut sealed, now);
+			for (flags, part) in halves(&packet, whole) {
+				let far = self.hops.get_mut(&id).and_then(|hop| hop.far.as_mut());
+				let Some(end) = far.and_then(|far| far.end.as_mut()) else { return };
+				let mut sealed = end.seal_as(flags, part, now);
+				self.put_on_link(back, label, origin, &mut sealed, now);
+			}
 			self.report_when_due(id, now);
 		}
 	}
@@ -216,11 +230,19 @@ impl Agent {
 		let (length, control) = (packet.length(), packet.is_control());
 		let id = target.circuit;
 		let credit = self.credit(id, target.link, length, control, now);
+		let onto = self.onto(id, target.direction);
 		let Some(hop) = self.hops.get_mut(&id) else { return self.drop_packet(Reason::UnknownLabel) };
 		let verdict = match hop.expires > now {
 			true => decide(hop, target.direction, &packet, accepted, credit),
 			false => Verdict::Drop(Reason::Unbound),
 		};
+		let verdict = match (verdict, onto) {
+			(Verdict::Forward { .. }, Some(onto)) if self.is_too_long(id, onto, bytes.len(), now) => {
+				Verdict::Drop(Reason::TooLong)
+			}
+			(verdict, _) => verdict,
+		};
+		let Some(hop) = self.hops.get_mut(&id) else { return self.drop_packet(Reason::UnknownLabel) };
 		let forwards = matches!(verdict, Verdict::Forward { .. });
 		// What goes on is counted when it leaves.
 		if accepted == Accepted::Yes && !control && !forwards {
@@ -308,7 +330,8 @@ impl Agent {
 				hop.up.out += length as u64;
 				hop.used = now;
 				self.delivered += length as u64;
-				self.events.push_back(Event::Deliver { from: peer, packet: packet.payload_mut().to_vec() });
+				let whole = end.whole(&mut packet);
+				self.deliver(peer, whole);
 				self.charge(id, length, now);
 				self.report_when_due(id, now);
 			}
@@ -331,10 +354,11 @@ impl Agent {
 		let length = packet.length();
 		match end.open(&mut packet, now) {
 			Ok(Opened::Data) => {
+				let whole = end.whole(&mut packet);
 				source.verified_here(now);
 				let from = source.destination;
 				self.delivered += length as u64;
-				self.events.push_back(Event::Deliver { from, packet: packet.payload_mut().to_vec() });
+				self.deliver(from, whole);
 				self.pay_when_due(now);
 			}
 			Ok(Opened::Control) => {
@@ -342,6 +366,15 @@ impl Agent {
 				self.source_message(id, &message, now);
 			}
 			Err(rejected) => self.rejected(rejected),
+		}
+	}
+
+	/// What verified goes to the application, once it is whole.
+	fn deliver(&mut self, from: OverlayAddress, whole: Result<Option<Vec<u8>>, Torn>) {
+		match whole {
+			Ok(Some(packet)) => self.events.push_back(Event::Deliver { from, packet }),
+			Ok(None) => {}
+			Err(Torn) => self.drop_packet(Reason::Torn),
 		}
 	}
 

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use towpath_primitives::ChannelId;
 
-use super::{Agent, Transmit};
+use super::Agent;
 use crate::{
 	circuit::Direction,
 	egress::{Class, Flow, Leaving, Origin, Parcel},
@@ -60,6 +60,7 @@ impl Agent {
 		let to = link.endpoint;
 		link.session(now).send_packet(&mut Packet::blank(&mut *bytes), ticket.label, &ticket.transit);
 		link.shaper.sent(bytes.len(), now);
+		link.path.sent(bytes.len());
 		self.count(&ticket.origin, bytes, true, now);
 		self.transmit(to, bytes);
 	}
@@ -141,7 +142,7 @@ impl Agent {
 	/// Control messages: of links at once, of circuits ahead of all packets.
 	pub(super) fn send_messages(&mut self, now: Instant) {
 		while let Some((to, bytes)) = self.links.poll_handshake() {
-			self.transmits.push_back(Transmit { to, segment: bytes.len(), bytes });
+			self.transmit_alone(to, bytes);
 		}
 		while let Some(message) = self.links.poll_message() {
 			if let Some(link) = self.links.get(message.link) {
@@ -155,7 +156,7 @@ impl Agent {
 				}
 				link.shaper.sent(message.bytes.len(), now);
 			}
-			self.transmits.push_back(Transmit { to: message.to, segment: message.bytes.len(), bytes: message.bytes });
+			self.transmit_alone(message.to, message.bytes);
 		}
 	}
 
@@ -188,7 +189,7 @@ impl Agent {
 				if let Some(link) = self.links.get(id) {
 					link.shaper.sent(bytes.len(), now);
 				}
-				self.transmits.push_back(Transmit { to, segment: bytes.len(), bytes });
+				self.transmit_alone(to, bytes);
 				true
 			}
 			Some(Leaving::Parcel(mut parcel)) => {

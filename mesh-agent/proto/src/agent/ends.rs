@@ -340,14 +340,17 @@ impl Agent {
 		let bytes = source.promise.bytes();
 		let lost = source.promise.is_lost(source.rtt, now);
 		let idle = source.promise.age(now) >= super::timers::KEEPALIVE;
+		let length = source.length_down();
+		let news = bytes > 0 && length != source.told_length;
 		let bytes = match source.next_limit(now) {
 			Some(other) => other,
 			None if source.channel.is_none() && bytes == 0 => u64::MAX,
-			None if lost || idle => bytes,
+			None if lost || idle || news => bytes,
 			None => return,
 		};
 		let stamp = source.promise.make(bytes, now);
-		let message = EndMessage::Limit { bytes, pace: source.pace(now), stamp }.encode();
+		let message = EndMessage::Limit { bytes, pace: source.pace(now), stamp, length }.encode();
+		source.told_length = length;
 		self.send_end_message_up(id, &message, now);
 		self.wake(now + Duration::from_millis(100));
 	}
@@ -367,12 +370,12 @@ impl Agent {
 		hop.used = now;
 		let Some(far) = &mut hop.far else { return };
 		match message {
-			EndMessage::Limit { bytes, pace, stamp } => {
+			EndMessage::Limit { bytes, pace, stamp, length } => {
 				// Messages may overtake each other: the newest one counts.
 				if stamp > far.stamp {
 					far.stamp = stamp;
 					far.echo = Some((stamp, now));
-					(far.limit, far.pace) = (Some(bytes), pace);
+					(far.limit, far.pace, far.length) = (Some(bytes), pace, length);
 				}
 				self.flush_far_end(id, now);
 				self.report_now(id, now);

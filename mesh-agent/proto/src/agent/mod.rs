@@ -8,6 +8,7 @@ mod control;
 mod data;
 mod egress;
 mod ends;
+mod lengths;
 mod money;
 mod peers;
 mod protected;
@@ -218,6 +219,8 @@ pub struct Agent {
 	setups: BTreeMap<(LinkId, bool), Bucket>,
 	drops: Drops,
 	transmits: VecDeque<Transmit>,
+	/// The last of them is a train of packets: control messages are none, they may be too long for the path.
+	train: bool,
 	/// What waits for links that carry no more.
 	egress: BTreeMap<LinkId, Egress>,
 	events: VecDeque<Event>,
@@ -274,6 +277,7 @@ impl Agent {
 			setups: BTreeMap::new(),
 			drops: Drops::default(),
 			transmits: VecDeque::new(),
+			train: false,
 			egress: BTreeMap::new(),
 			events: VecDeque::new(),
 			due: now,
@@ -410,7 +414,7 @@ impl Agent {
 
 	/// Appends a datagram to the last train, if it goes the same way and is as long.
 	fn transmit(&mut self, to: SocketAddr, datagram: &[u8]) {
-		if let Some(train) = self.transmits.back_mut() {
+		if let Some(train) = self.transmits.back_mut().filter(|_| self.train) {
 			let whole = train.bytes.len() % train.segment == 0;
 			let fits = train.bytes.len() + datagram.len() <= MAX_TRAIN
 				&& train.bytes.len() / train.segment < MAX_TRAIN_PACKETS;
@@ -419,7 +423,14 @@ impl Agent {
 				return;
 			}
 		}
+		self.train = true;
 		self.transmits.push_back(Transmit { to, segment: datagram.len(), bytes: datagram.to_vec() });
+	}
+
+	/// A datagram that nothing is appended to.
+	fn transmit_alone(&mut self, to: SocketAddr, bytes: Vec<u8>) {
+		self.train = false;
+		self.transmits.push_back(Transmit { to, segment: bytes.len(), bytes });
 	}
 
 	fn is_admitted(&self, node: &NodeId) -> bool {

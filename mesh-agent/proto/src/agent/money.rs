@@ -205,8 +205,10 @@ impl Agent {
 				(cap, account.receipt().copied(), account.spent().0)
 			}
 		};
+		let lengths = self.lengths(id);
 		let Some(hop) = self.hops.get_mut(&id) else { return };
-		let body = ToSource::Reading(Reading { receipt, spent, cap, up: hop.up, down: hop.down }).encode();
+		let body = ToSource::Reading(Reading { receipt, spent, cap, up: hop.up, down: hop.down, lengths }).encode();
+		hop.told_lengths = lengths;
 		hop.said += 1;
 		hop.told_cap = cap;
 		let tag = message_tag(&hop.keys.message, Purpose::ToSource, hop.said, &body);
@@ -402,7 +404,14 @@ impl Agent {
 
 	/// Asks the routers of a circuit for their accounts.
 	pub(super) fn ask(&mut self, id: u32) {
-		let Some(source) = self.sources.get_mut(&id).filter(|source| source.channel.is_some()) else { return };
+		if self.sources.get(&id).is_some_and(|source| source.channel.is_some()) {
+			self.ask_all(id);
+		}
+	}
+
+	/// The same, whether or not anybody pays.
+	pub(super) fn ask_all(&mut self, id: u32) {
+		let Some(source) = self.sources.get_mut(&id) else { return };
 		(0..source.hops.len()).for_each(|index| Self::tell_router(&mut self.links, source, index, &ToRouter::Ask));
 	}
 

@@ -49,6 +49,10 @@ pub struct LinkStatus {
 	pub rtt: Option<Duration>,
 	/// Share of datagrams that do not arrive, in ten-thousandths.
 	pub loss: u16,
+	/// The longest datagram that is sent over it, in bytes of UDP payload, and whether that is all that the path carries.
+	pub size: usize,
+	/// See there.
+	pub size_found: bool,
 	/// Bytes a second that arrived at the neighbour of late.
 	pub goodput: u64,
 	/// Bytes a second that are sent at most, so that no queue stands on the way; nothing: as many as come.
@@ -76,6 +80,8 @@ pub struct CircuitStatus {
 	pub grant: u64,
 	/// Round trip.
 	pub rtt: Duration,
+	/// The longest packet that need not be halved on the way there, and on the way back, once these are known.
+	pub lengths: (Option<u16>, Option<u16>),
 }
 
 /// A destination that can be reached.
@@ -146,6 +152,8 @@ impl Agent {
 					since: link.since,
 					rtt: link.quality.rtt,
 					loss: link.quality.loss,
+					size: link.path.size(),
+					size_found: link.path.found().is_some(),
 					goodput: link.shaper.goodput(),
 					pace: Some(link.shaper.rate()).filter(|rate| *rate != OPEN),
 					waiting: self.egress.get(&id).map_or(0, Egress::bytes),
@@ -164,6 +172,7 @@ impl Agent {
 					verified_down: source.verified_down(),
 					grant: source.grant(),
 					rtt: source.rtt,
+					lengths: (self.length_up(source), source.length_down()),
 				})
 				.collect(),
 			carried: self.hops.len(),

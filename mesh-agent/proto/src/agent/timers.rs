@@ -77,6 +77,7 @@ impl Agent {
 		self.rendezvous.sweep(|node| links.to(node).is_some());
 		self.protected.sweep(|link| links.peer(link).is_some(), now);
 		self.notice_unanswered(now);
+		self.tell_lengths(now);
 		self.forget_gone(now);
 		over.into_iter().for_each(|id| self.remove_hop(id));
 		let channels: Vec<_> = self.accounts.keys().copied().collect();
@@ -136,6 +137,7 @@ impl Agent {
 					false => {}
 				}
 			}
+			self.ask_lengths(id, now);
 			self.flush_source(id, now);
 			self.send_limit(id, now);
 		}

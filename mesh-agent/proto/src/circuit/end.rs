@@ -3,7 +3,10 @@
 
 use alloc::{boxed::Box, vec, vec::Vec};
 
-use super::ring::{Ring, Sample};
+use super::{
+	halves::{Halves, Torn},
+	ring::{Ring, Sample},
+};
 use crate::{
 	crypto::{equal, Aead, MacKey},
 	time::Instant,
@@ -38,6 +41,7 @@ pub struct End {
 	/// Keys of the routers that packets for this end pass, in that order.
 	chain: Vec<MacKey>,
 	window: Window,
+	halves: Halves,
 	/// Last sequence number sent.
 	pub sequence: u64,
 	/// Data bytes sent.
@@ -60,6 +64,7 @@ impl End {
 			open,
 			chain,
 			window: Window::default(),
+			halves: Halves::default(),
 			sequence: 0,
 			sent: 0,
 			verified: 0,
@@ -71,9 +76,13 @@ impl End {
 
 	/// A sealed packet, without label and link tag.
 	pub fn seal(&mut self, control: bool, payload: &[u8], now: Instant) -> Vec<u8> {
-		let flags = if control { FLAG_CONTROL } else { 0 };
+		self.seal_as(if control { FLAG_CONTROL } else { 0 }, payload, now)
+	}
+
+	/// The same with these flags.
+	pub fn seal_as(&mut self, flags: u8, payload: &[u8], now: Instant) -> Vec<u8> {
 		self.sequence += 1;
-		if !control {
+		if flags & FLAG_CONTROL == 0 {
 			self.sent += payload.len() as u64;
 			self.ring.push(Sample { sequence: self.sequence, bytes: self.sent, at: now });
 		}
@@ -107,6 +116,11 @@ impl End {
 		self.verified += length as u64;
 		self.verified_at = now;
 		Ok(Opened::Data)
+	}
+
+	/// What a packet of data that was opened brings: itself, or what it and its other half make.
+	pub fn whole(&mut self, packet: &mut Packet<&mut [u8]>) -> Result<Option<Vec<u8>>, Torn> {
+		self.halves.take(packet.flags(), packet.sequence(), packet.payload_mut())
 	}
 
 	/// The highest sequence number received.

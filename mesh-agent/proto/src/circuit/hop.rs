@@ -86,6 +86,8 @@ pub struct FarEnd {
 	pub rtt: Duration,
 	/// Packets that wait for the limit.
 	pub queue: Queue,
+	/// The longest packet that leaves in one piece, once the source has said so.
+	pub length: Option<u16>,
 	/// The newest limit's stamp.
 	pub stamp: u64,
 	/// The same and when it came, until the source was told.
@@ -134,6 +136,10 @@ pub struct Hop {
 	pub said: u32,
 	/// The cap that the source was last told.
 	pub told_cap: u128,
+	/// What the source was last told of the lengths that the links carry, and when that a packet was too long.
+	pub told_lengths: (Option<u16>, Option<u16>),
+	/// See there.
+	pub complained: Instant,
 	/// When it was set up.
 	pub since: Instant,
 	/// When something passed.

@@ -6,6 +6,7 @@
 
 mod audit;
 mod end;
+mod halves;
 mod hop;
 mod labels;
 mod promise;
@@ -17,6 +18,7 @@ mod window;
 
 pub use audit::{Account, Audit, Fault};
 pub use end::{End, Opened, RejectedPacket};
+pub use halves::{halves, Halves, Torn};
 pub use hop::{Binding, FarEnd, Hop, HopKeys, Onward, Unbound};
 pub use labels::{Labels, Target};
 pub use promise::Promise;
@@ -72,6 +74,8 @@ pub const IDLE_LIFE: Duration = Duration::from_secs(120);
 pub const OFFER_LIFETIME: u32 = 3600;
 /// The shortest lifetime that a source accepts: below that it would do nothing but set up circuits.
 pub const LEAST_LIFETIME: u32 = 60;
+/// The longest packet that every link carries, without its header.
+pub const BASE_LENGTH: usize = crate::link::BASE_SIZE - crate::wire::packet::HEADER_LEN;
 /// Sequence numbers after which a circuit is replaced (T6).
 pub const CIRCUIT_PACKETS: u64 = 1 << 40;
 

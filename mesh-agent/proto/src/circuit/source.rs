@@ -16,7 +16,7 @@ use super::{
 	ring::{Ring, Sample},
 	stall::Stall,
 	waste::Waste,
-	window, Class, End, HopKeys, Queues, CIRCUIT_PACKETS,
+	window, Class, End, HopKeys, Queues, BASE_LENGTH, CIRCUIT_PACKETS,
 };
 use crate::{
 	agent::Queue,
@@ -25,7 +25,10 @@ use crate::{
 	meter::Metered,
 	receipt::{grant, loop_limit, share, Demand, RateMeter},
 	time::Instant,
-	wire::control::{Bind, CircuitId, Offer, Passed, Proof, Reading, Setup, SignedOffer},
+	wire::{
+		control::{Bind, CircuitId, Offer, Passed, Proof, Reading, Setup, SignedOffer},
+		packet::MAX_LENGTH,
+	},
 };
 
 /// The least round trip grows by one part in so many with each report: a few hundredths a second.
@@ -130,6 +133,10 @@ pub struct Source {
 	pub waste: Waste,
 	/// Packets that arrived there over all routers and damaged.
 	pub damaged_up: u32,
+	/// What the far end was told of the longest packet that leaves there in one piece.
+	pub told_length: Option<u16>,
+	/// When routers were last asked for what their links carry.
+	pub asked: Instant,
 	/// Its sequence numbers and bytes.
 	pub far_sent: Ring,
 	/// The newest of them.
@@ -206,6 +213,8 @@ impl Source {
 			damaged_up: 0,
 			succeeded: false,
 			waste: Waste::default(),
+			told_length: None,
+			asked: now,
 			far_sent: Ring::default(),
 			far_last: Sample { sequence: 0, bytes: 0, at: now },
 			rtt: Duration::from_millis(100),
@@ -434,6 +443,23 @@ impl Source {
 		}
 		hop.verified_then = verified;
 		hop.reading = Some(reading);
+	}
+
+	/// The longest packet that the routers pass on towards the destination, once all have said what their links carry.
+	pub fn length_up(&self) -> Option<u16> {
+		let routers = self.hops.len().checked_sub(1)?;
+		self.least(self.hops[..routers].iter().map(|hop| hop.reading.as_ref()?.lengths.0))
+	}
+
+	/// The same towards the source; the destination's own link counts.
+	pub fn length_down(&self) -> Option<u16> {
+		self.least(self.hops.iter().map(|hop| hop.reading.as_ref()?.lengths.1))
+	}
+
+	fn least(&self, mut lengths: impl Iterator<Item = Option<u16>>) -> Option<u16> {
+		// Whoever says less than every link carries only wastes our headers; whoever says more, its own buffers.
+		let least = lengths.try_fold(MAX_LENGTH as u16, |least, length| Some(least.min(length?)))?;
+		Some(least.max(BASE_LENGTH as u16))
 	}
 
 	/// Takes away what waits.

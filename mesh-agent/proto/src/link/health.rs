@@ -119,15 +119,20 @@ impl Health {
 		self.probed + if busy { PROBE_BUSY } else { PROBE_IDLE }
 	}
 
+	/// So many probes in a row are not lost by chance.
+	pub fn enough(&self) -> u32 {
+		let (lost, known) = self.history;
+		probes(lost.count_ones() + ASSUMED.0, known + ASSUMED.1)
+	}
+
 	/// Whether an answer is missing.
-	fn is_overdue(&self, quality: &Quality, now: Instant) -> bool {
+	pub fn is_overdue(&self, quality: &Quality, now: Instant) -> bool {
 		self.unanswered.front().is_some_and(|first| *first + patience(quality) <= now)
 	}
 
 	/// When this link will be silent, if nothing more is heard.
 	pub fn silent_at(&self, heard: Instant, quality: &Quality) -> Option<Instant> {
-		let (lost, known) = self.history;
-		let enough = probes(lost.count_ones() + ASSUMED.0, known + ASSUMED.1) as usize;
+		let enough = self.enough() as usize;
 		let overdue = |count: usize| Some(*self.unanswered.get(count - 1)? + patience(quality));
 		let both = overdue(enough).filter(|_| self.unanswered.front().is_some_and(|first| heard <= *first));
 		both.or_else(|| overdue(enough * ONE_WAY as usize))
@@ -163,7 +168,7 @@ fn probes(lost: u32, of: u32) -> u32 {
 }
 
 /// How long an answer is waited for: as a retransmission timer (RFC 6298).
-fn patience(quality: &Quality) -> Duration {
+pub fn patience(quality: &Quality) -> Duration {
 	let expected = quality.rtt.unwrap_or(PATIENCE.1) + quality.jitter * 4;
 	expected.clamp(PATIENCE.0, PATIENCE.1)
 }

@@ -9,6 +9,7 @@ mod cookie;
 mod dial;
 mod health;
 mod nearby;
+mod path;
 pub(crate) mod peers;
 mod refusals;
 pub(crate) mod rendezvous;
@@ -21,6 +22,7 @@ mod table;
 pub use cookie::{MAX_PROVEN, MAX_UNPROVEN};
 pub use dial::{Dial, Origin};
 pub use nearby::{FORGET, MAX_INTERFACES, MAX_NEARBY, VERIFIED};
+pub use path::{PathSize, BASE_SIZE, MOST_SIZE};
 pub use peers::{PeerId, Source, MAX_ADDRESSES, MAX_PEERS};
 pub use refusals::{Refused, Trouble, MAX_REFUSED, REFUSED_FOR};
 pub use rendezvous::{Outcome, ASKS, CALLS, CALLS_OF_ONE, PAIR_PAUSE, PUNCHES};
@@ -87,6 +89,8 @@ pub struct Link {
 	pub quality: Quality,
 	/// How much it carries, and when the next packet may leave.
 	pub shaper: Shaper,
+	/// The longest datagram that its path carries.
+	pub path: PathSize,
 	/// Since when it exists.
 	pub since: Instant,
 	heard: Instant,
@@ -103,6 +107,11 @@ impl Link {
 	pub fn session(&mut self, now: Instant) -> &mut Session {
 		self.health.used(now);
 		&mut self.current
+	}
+
+	/// When a padded probe is due.
+	fn path_due(&self) -> Instant {
+		self.path.due(health::patience(&self.quality))
 	}
 
 	/// Whether routes and circuits may use it.

@@ -30,6 +30,8 @@ pub struct Session {
 	control_seen: Window,
 	packets_seen: Window,
 	bytes_seen: u64,
+	/// Padded probes: they may be too long for the path, so that their loss says nothing of the link.
+	pads: (u64, u64),
 	/// The initiator's last handshake message, until the responder has shown that it has it.
 	pub(super) unconfirmed: Option<(Vec<u8>, Instant)>,
 }
@@ -53,6 +55,7 @@ impl Session {
 			control_seen: Window::default(),
 			packets_seen: Window::default(),
 			bytes_seen: 0,
+			pads: (0, 0),
 			unconfirmed: None,
 		}
 	}
@@ -99,14 +102,24 @@ impl Session {
 		Accepted::Yes
 	}
 
-	/// Datagrams sent with these keys.
-	pub(super) fn sent(&self) -> u64 {
-		self.control_sent + self.packets_sent
+	/// What was just sealed is a padded probe.
+	pub(super) fn pad_sent(&mut self) {
+		self.pads.0 += 1;
 	}
 
-	/// Datagrams received with these keys.
+	/// What was just opened is one. Its bytes count: they took their time on the link.
+	pub(super) fn pad_received(&mut self) {
+		self.pads.1 += 1;
+	}
+
+	/// Datagrams sent with these keys, padded probes excepted.
+	pub(super) fn sent(&self) -> u64 {
+		self.control_sent + self.packets_sent - self.pads.0
+	}
+
+	/// Datagrams received with these keys, padded probes excepted.
 	pub(super) fn received(&self) -> u64 {
-		self.control_seen.seen() + self.packets_seen.seen()
+		self.control_seen.seen() + self.packets_seen.seen() - self.pads.1
 	}
 
 	/// Bytes of these datagrams.

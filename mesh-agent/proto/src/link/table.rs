@@ -14,8 +14,9 @@ use towpath_primitives::NodeId;
 use super::{
 	cookie::{Cookies, Welcome},
 	dial::{Aim, Dial},
-	health::{Flaps, Health, STALL},
+	health::{patience, Flaps, Health, STALL},
 	nearby::Nearby,
+	path::PathSize,
 	peers::Peers,
 	refusals::{Refusals, Refused, Trouble},
 	roam::{is_stamp, Roam},
@@ -30,7 +31,7 @@ use crate::{
 	time::Instant,
 	wire::{
 		control::{decode, Control},
-		frame::{self, Frame, COOKIE_LEN, FIRST_NOISE_LEN},
+		frame::{self, Frame, CONTROL_OVERHEAD, COOKIE_LEN, FIRST_NOISE_LEN},
 		Kind,
 	},
 };
@@ -85,6 +86,8 @@ pub enum LinkEvent {
 	Up(LinkId),
 	/// It carries nothing any more, or is gone.
 	Down(LinkId, NodeId),
+	/// Another length is what its path carries.
+	Sized(LinkId),
 	/// With this address none came about, for a reason that was not told before.
 	Refused(SocketAddr, Trouble),
 }
@@ -226,7 +229,7 @@ impl Links {
 	pub fn send(&mut self, id: LinkId, message: &Control) -> bool {
 		let Some(link) = self.links.get_mut(&id) else { return false };
 		let bytes = link.current.seal(&message.encode());
-		let urgent = matches!(message, Control::Babel(_) | Control::Probe { .. } | Control::ProbeReply { .. });
+		let urgent = message.is_of_link();
 		self.messages.push_back(Outgoing { link: id, to: link.endpoint, bytes, urgent });
 		true
 	}
@@ -422,7 +425,11 @@ impl Links {
 				if let Some(oldest) = link.previous.replace(old) {
 					self.by_session.remove(&oldest.local);
 				}
-				(link.endpoint, link.heard, link.roam) = (endpoint, now, Roam::default());
+				if core::mem::replace(&mut link.endpoint, endpoint) != endpoint {
+					link.path.moved(now);
+					self.events.push_back(LinkEvent::Sized(id));
+				}
+				(link.heard, link.roam) = (now, Roam::default());
 				link.introduced |= introduced;
 				link.health.restart();
 				link.shaper.restart();
@@ -445,6 +452,7 @@ impl Links {
 					introduced,
 					quality: Quality::default(),
 					shaper: Shaper::default(),
+					path: PathSize::new(now),
 					since: now,
 					heard: now,
 					roam: Roam::default(),
@@ -486,6 +494,9 @@ impl Links {
 		session.unconfirmed = None;
 		let newest = session.is_newest(counter);
 		let message = decode(message).ok_or(Reason::Message)?;
+		if matches!(message, Control::Pad { .. }) {
+			session.pad_received();
+		}
 		link.heard = now;
 		if newest && from != link.endpoint {
 			if let Some(stamp) = link.roam.suspect(from, self.rng.next_u64(), now) {
@@ -505,6 +516,8 @@ impl Links {
 			Control::ProbeReply { stamp, .. } if is_stamp(stamp) => {
 				if link.roam.answered(from, stamp) {
 					link.endpoint = from;
+					link.path.moved(now);
+					self.events.push_back(LinkEvent::Sized(id));
 				}
 				None
 			}
@@ -523,6 +536,16 @@ impl Links {
 				link.seen = Some(from_endpoint(address));
 				None
 			}
+			Control::Pad { number, .. } => {
+				self.send(id, &Control::PadReply { number });
+				None
+			}
+			Control::PadReply { number } => {
+				if link.path.answered(number, now) {
+					self.events.push_back(LinkEvent::Sized(id));
+				}
+				None
+			}
 			other => Some((id, other)),
 		})
 	}
@@ -532,6 +555,23 @@ impl Links {
 			link.shaper.waits(link.health.overdue(now), &link.quality);
 			link.health.probed(now);
 			self.send(id, &Control::Probe { stamp: now.as_micros() });
+		}
+	}
+
+	/// Sends the padded probe that is due, if one is.
+	fn probe_path(&mut self, id: LinkId, now: Instant) {
+		let Some(link) = self.links.get_mut(&id) else { return };
+		let (patience, most) = (patience(&link.quality), link.health.enough());
+		let well = link.is_trusted() && !link.health.is_overdue(&link.quality, now);
+		let before = (link.path.size(), link.path.found());
+		let probe = link.path.probe(patience, most, well, now);
+		if (link.path.size(), link.path.found()) != before {
+			self.events.push_back(LinkEvent::Sized(id));
+		}
+		if let Some((number, size)) = probe {
+			let padding = Control::padding(size - CONTROL_OVERHEAD);
+			link.current.pad_sent();
+			self.send(id, &Control::Pad { number, padding });
 		}
 	}
 
@@ -565,6 +605,8 @@ impl Links {
 			.map(|(id, _)| *id)
 			.collect();
 		due.into_iter().for_each(|id| self.probe(id, now));
+		let due: Vec<_> = self.links.iter().filter(|(_, link)| link.path_due() <= now).map(|(id, _)| *id).collect();
+		due.into_iter().for_each(|id| self.probe_path(id, now));
 		for link in self.links.values_mut() {
 			if let Some((last, sent)) = &mut link.current.unconfirmed {
 				if now.since(*sent) >= RETRY {
@@ -626,7 +668,10 @@ impl Links {
 			let last = link.current.unconfirmed.as_ref().map(|(_, sent)| *sent + RETRY);
 			let probe_at = link.health.probe_at(&link.quality);
 			let silent_at = link.health.silent_at(link.heard, &link.quality).filter(|_| link.is_trusted());
-			[last, silent_at].into_iter().flatten().fold(probe_at.min(link.heard + DEAD_AFTER), Instant::min)
+			[last, silent_at, Some(link.path_due())]
+				.into_iter()
+				.flatten()
+				.fold(probe_at.min(link.heard + DEAD_AFTER), Instant::min)
 		});
 		attempts.chain(links).chain(self.next_call()).min()
 	}

@@ -193,6 +193,9 @@ pub struct Reading {
 	pub up: Passed,
 	/// Towards the source.
 	pub down: Passed,
+	/// The longest `length` of a packet that its link carries towards the destination, and towards the source; nothing while that
+	/// is looked for.
+	pub lengths: (Option<u16>, Option<u16>),
 }
 
 /// From a router to the source.
@@ -294,6 +297,23 @@ pub enum Control {
 	InviteReply { number: u32, agreed: bool },
 	/// What becomes of a question: the asker calls that node now, or why not.
 	Introduction { node: NodeId, result: Result<Told, NoIntroduction> },
+	/// As long as it may be for the path to carry it: is it?
+	Pad { number: u32, padding: Vec<u8> },
+	/// It is.
+	PadReply { number: u32 },
+}
+
+impl Control {
+	/// Whether it is the link's own: it measures it, or says where ways lead.
+	pub fn is_of_link(&self) -> bool {
+		use Control::*;
+		matches!(self, Babel(_) | Probe { .. } | ProbeReply { .. } | Pad { .. } | PadReply { .. })
+	}
+
+	/// What makes a [`Self::Pad`] a message of so many bytes: index, number, and a length of two bytes are in front.
+	pub fn padding(length: usize) -> Vec<u8> {
+		alloc::vec![0; length.saturating_sub(1 + 4 + 2)]
+	}
 }
 
 /// What the two ends of a circuit tell each other.
@@ -317,7 +337,8 @@ pub enum EndMessage {
 		echo: Option<(u64, u32)>,
 	},
 	/// The far end may send up to this many data bytes in all (M4), and what waited for that leaves at so many a second.
-	Limit { bytes: u64, pace: u64, stamp: u64 },
+	/// Packets of no more than `length` fit its way; nothing while that is looked for.
+	Limit { bytes: u64, pace: u64, stamp: u64, length: Option<u16> },
 }
 
 /// The tag of a [`Relayed`] (M5), by the key that source and router share. `purpose` says which way it goes.
@@ -343,7 +364,14 @@ mod tests {
 		let receipt = Receipt { channel: u64::MAX, node: NodeId([1; 32]), owed: u128::MAX, bytes: u64::MAX };
 		let receipt = SignedReceipt { receipt, signature: Signature([2; 64]) };
 		let passed = Passed { into: u64::MAX, out: u64::MAX, sequence: u64::MAX };
-		let reading = Reading { receipt: Some(receipt), spent: u128::MAX, cap: u128::MAX, up: passed, down: passed };
+		let reading = Reading {
+			receipt: Some(receipt),
+			spent: u128::MAX,
+			cap: u128::MAX,
+			up: passed,
+			down: passed,
+			lengths: (Some(u16::MAX), Some(u16::MAX)),
+		};
 		let relayed = |body| Relayed { label: u32::MAX, hop: 16, counter: u32::MAX, body, tag: [0; 8] };
 		for message in [
 			Control::ToSource(relayed(ToSource::Reading(reading).encode())),

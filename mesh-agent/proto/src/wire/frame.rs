@@ -18,6 +18,9 @@ use crate::crypto::{Aead, AEAD_TAG_LEN};
 /// Bytes in front of a control message's ciphertext.
 pub const CONTROL_HEADER_LEN: usize = 11;
 
+/// Bytes that sealing adds to a control message.
+pub const CONTROL_OVERHEAD: usize = CONTROL_HEADER_LEN + AEAD_TAG_LEN;
+
 /// Bytes of the first Noise message: an ephemeral key.
 pub const FIRST_NOISE_LEN: usize = 32;
 /// Bytes of a cookie.

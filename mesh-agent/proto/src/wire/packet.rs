@@ -19,8 +19,10 @@ pub const MAX_LENGTH: usize = 1392;
 pub const MAX_CONTROL_LEN: usize = 256;
 /// Flag: for the agent at the other end of the circuit, not for its applications. Outside of the credit.
 pub const FLAG_CONTROL: u8 = 1;
-/// Flags that may be set.
-const FLAGS: u8 = FLAG_CONTROL;
+/// Flag: the first half of a packet that is too long for the path. The second one has the next number.
+pub const FLAG_FIRST: u8 = 2;
+/// Flag: its second half.
+pub const FLAG_SECOND: u8 = 4;
 
 const LABEL: usize = 2;
 const COUNTER: usize = 6;
@@ -41,7 +43,7 @@ impl<B: AsRef<[u8]>> Packet<B> {
 	pub fn parse(bytes: B) -> Result<Self, Malformed> {
 		let raw = bytes.as_ref();
 		let fits = raw.len() >= HEADER_LEN && raw.len() <= HEADER_LEN + MAX_LENGTH;
-		if !fits || raw[0] != Kind::Packet as u8 || raw[1] & !FLAGS != 0 {
+		if !fits || raw[0] != Kind::Packet as u8 || !matches!(raw[1], 0 | FLAG_CONTROL | FLAG_FIRST | FLAG_SECOND) {
 			return Err(Malformed);
 		}
 		if raw[1] & FLAG_CONTROL != 0 && raw.len() > MAX_CONTROL_LEN {
@@ -187,7 +189,7 @@ mod tests {
 		let good = packet(10);
 		assert!(Packet::parse(&good[..HEADER_LEN - 1]).is_err());
 		assert!(Packet::parse(vec![1; HEADER_LEN + MAX_LENGTH + 1]).is_err());
-		for (at, value) in [(0, 2), (1, 2), (1, 0x80)] {
+		for (at, value) in [(0, 2), (1, 3), (1, 6), (1, 8), (1, 0x80)] {
 			let mut bad = good.clone();
 			bad[at] = value;
 			assert!(Packet::parse(bad).is_err());

@@ -261,7 +261,11 @@ fn reading(message: &[u8], place: u8, key: &[u8; 16]) -> u32 {
 	let counter = u32::from_le_bytes(reader.array());
 	let (body, tag) = (reader.bytes(), reader.take(8));
 	assert_eq!(tag, mac(key, 4, &[&counter.to_be_bytes(), body]));
-	assert_eq!((body.len(), &body[..2]), (2 + 32 + 48, &[0, 0][..]), "a reading without a receipt");
+	assert_eq!(&body[..2], [0, 0], "a reading without a receipt");
+	// 1,392 bytes are the most there are. Nothing lies beyond the destination.
+	let known = [1, 0x70, 0x05];
+	let lengths = if place == 1 { [known, known].concat() } else { [&[0][..], &known].concat() };
+	assert_eq!(body[2 + 32 + 48..], lengths);
 	counter
 }
 
@@ -293,9 +297,17 @@ fn served(proven: bool) {
 		let (now, nodes) = (link.net.now, [SOURCE.node(), DESTINATION.node()]);
 		link.net.agents.iter_mut().for_each(|agent| agent.set_validators(nodes, now));
 	}
+	let now = link.net.now;
+	link.net.agents[0].handle_timeout(now);
+	link.net.run();
 	let (probes, _) = link.received();
 	let probe = probes.iter().find(|message| message[0] == 1).unwrap();
 	link.control(&[&[2][..], &probe[1..9], &le64(1), &le64(100), &le64(7)].concat());
+
+	// A padded probe fills what is the longest datagram.
+	let pad = probes.iter().find(|message| message[0] == 16).unwrap();
+	assert_eq!(11 + pad.len() + 16, 50 + 1392);
+	link.control(&[&[17][..], &pad[1..5]].concat());
 
 	let mut noise = SOURCE.stranger(Role::Initiator, CIRCUIT);
 	let first = scale_bytes(&noise.write(&[]));
@@ -334,7 +346,7 @@ fn served(proven: bool) {
 	let there = Event::Deliver { from, packet: b"there".to_vec() };
 	assert!(link.net.delivered.iter().any(|(party, event)| party.node() == DESTINATION.node() && *event == there));
 
-	link.packet(hops[0].up, &up, 2, 1, &[&[1][..], &le64(1_000_000), &le64(1_000_000), &le64(5)].concat());
+	link.packet(hops[0].up, &up, 2, 1, &[&[1][..], &le64(1_000_000), &le64(1_000_000), &le64(5), &[0]].concat());
 	let now = link.net.now;
 	link.net.agents[1].answer_packet(from, b"and back", now);
 	link.net.run();

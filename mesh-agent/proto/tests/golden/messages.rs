@@ -94,6 +94,11 @@ pub fn receipt_layout(signed: &SignedReceipt) -> Layout {
 	]
 }
 
+/// The longest packet that a way carries, or that it is looked for.
+fn length(length: Option<u16>) -> Vec<u8> {
+	length.map_or(vec![0], |length| [&[1][..], &length.to_le_bytes()].concat())
+}
+
 pub fn reading_layout(reading: &Reading) -> Layout {
 	let receipt = match &reading.receipt {
 		None => vec![("no receipt", vec![0])],
@@ -108,6 +113,8 @@ pub fn reading_layout(reading: &Reading) -> Layout {
 		("down into", le64(reading.down.into)),
 		("down out", le64(reading.down.out)),
 		("down sequence", le64(reading.down.sequence)),
+		("length up", length(reading.lengths.0)),
+		("length down", length(reading.lengths.1)),
 	];
 	indexed(0, [receipt, numbers].concat())
 }
@@ -190,6 +197,12 @@ fn control() -> Vec<Value> {
 		vector("Control::Refuse", &refuse, indexed(8, refuse_parts)),
 		vector("Control::Close", &Control::Close { label }, indexed(9, vec![label_part()])),
 		vector("Control::Prove", &prove, indexed(10, prove_parts)),
+		vector(
+			"Control::Pad",
+			&Control::Pad { number: LABEL, padding: vec![0; 64] },
+			indexed(16, vec![("number", le32(LABEL)), ("padding, length", compact(64)), ("padding", vec![0; 64])]),
+		),
+		vector("Control::PadReply", &Control::PadReply { number: LABEL }, indexed(17, vec![("number", le32(LABEL))])),
 	]
 }
 
@@ -242,8 +255,9 @@ fn relayed_bodies() -> Vec<Value> {
 	let receipt = signed_receipt();
 	let passed = |start: u64| Passed { into: start, out: start + 1, sequence: start + 2 };
 	let (spent, cap) = (0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10, 0x1112_1314_1516_1718_191a_1b1c_1d1e_1f20);
-	let reading = |receipt| Reading { receipt, spent, cap, up: passed(0x2122_2324_2526_2728), down: passed(5) };
-	let (with, without) = (reading(Some(receipt)), reading(None));
+	let (up, down) = (passed(0x2122_2324_2526_2728), passed(5));
+	let with = Reading { receipt: Some(receipt), spent, cap, up, down, lengths: (Some(1392), Some(1182)) };
+	let without = Reading { receipt: None, lengths: (None, None), ..with.clone() };
 	vec![
 		vector("ToRouter::Receipt", &ToRouter::Receipt(receipt), indexed(0, receipt_layout(&receipt))),
 		vector("ToRouter::Ask", &ToRouter::Ask, indexed(1, vec![])),
@@ -273,14 +287,18 @@ fn end_messages() -> Vec<Value> {
 		]
 	};
 	let echo = vec![("an echo", vec![1]), ("stamp", le64(9_000_000)), ("held", le32(1500))];
-	let limit = EndMessage::Limit { bytes: 262_144, pace: 1_250_000, stamp: 9_000_000 };
-	let limit_parts = vec![("bytes", le64(262_144)), ("pace", le64(1_250_000)), ("stamp", le64(9_000_000))];
+	let limit = |length| EndMessage::Limit { bytes: 262_144, pace: 1_250_000, stamp: 9_000_000, length };
+	let limit_parts = |longest| {
+		let numbers = vec![("bytes", le64(262_144)), ("pace", le64(1_250_000)), ("stamp", le64(9_000_000))];
+		indexed(1, [numbers, vec![("length", length(longest))]].concat())
+	};
 	let with = indexed(0, [numbers(), echo].concat());
 	let without = indexed(0, [numbers(), vec![("no echo", vec![0])]].concat());
 	vec![
 		vector("EndMessage::Report", &report(Some((9_000_000, 1500))), with),
 		vector("EndMessage::Report without an echo", &report(None), without),
-		vector("EndMessage::Limit", &limit, indexed(1, limit_parts)),
+		vector("EndMessage::Limit", &limit(Some(1182)), limit_parts(Some(1182))),
+		vector("EndMessage::Limit without a length", &limit(None), limit_parts(None)),
 	]
 }
 

@@ -78,12 +78,12 @@ fn journey(
 	ends: &mut (End, End),
 	circuit: &Circuit,
 	up: bool,
-	control: bool,
+	flags: u8,
 	payload: &[u8],
 ) -> Value {
 	let (from, to) = if up { (&mut ends.0, &mut ends.1) } else { (&mut ends.1, &mut ends.0) };
-	let mut bytes = from.seal(control, payload, NOW);
-	let (sequence, flags) = (from.sequence, u8::from(control));
+	let mut bytes = from.seal_as(flags, payload, NOW);
+	let sequence = from.sequence;
 	let seal = if up { circuit.seals.0 } else { circuit.seals.1 };
 	let (cipher, tag) = stranger::seal(&seal, sequence, &[flags], payload);
 	let (sequence_bytes, length) = (&sequence.to_be_bytes()[2..], (payload.len() as u16).to_be_bytes());
@@ -128,7 +128,7 @@ fn journey(
 			"datagram": hex(expected),
 		}));
 	}
-	let opened = if control { Opened::Control } else { Opened::Data };
+	let opened = if flags == 1 { Opened::Control } else { Opened::Data };
 	let mut packet = Packet::parse(&mut bytes[..]).unwrap();
 	assert_eq!(to.open(&mut packet, NOW), Ok(opened));
 	assert_eq!(packet.payload_mut(), payload);
@@ -149,13 +149,20 @@ fn journey(
 fn packets_on_their_way_are_those_of_the_golden_vectors() {
 	let circuit = scenario::circuit();
 	let (mut links, mut ends) = ([0, 1, 2].map(Link::new), ends(&circuit));
-	let limit = EndMessage::Limit { bytes: 262_144, pace: 1_250_000, stamp: 9_000_000 }.encode();
+	let limit = EndMessage::Limit { bytes: 262_144, pace: 1_250_000, stamp: 9_000_000, length: Some(1182) }.encode();
 	let (highest, verified, sequence, sent) = (SEQUENCE + 1, 300, SEQUENCE + 1, 5);
 	let echo = Some((9_000_000, 1500));
 	let report = EndMessage::Report { highest, verified, sequence, sent, waiting: 0, damaged: 0, echo }.encode();
 	let data: [u8; 300] = pattern(0);
-	let packets: [(bool, bool, &[u8]); 4] =
-		[(true, false, &data), (false, false, b"hello"), (true, true, &limit), (false, true, &report)];
-	let vectors = packets.map(|(up, control, payload)| journey(&mut links, &mut ends, &circuit, up, control, payload));
+	// The last two are the halves of a packet that is too long for the path.
+	let packets: [(bool, u8, &[u8]); 6] = [
+		(true, 0, &data),
+		(false, 0, b"hello"),
+		(true, 1, &limit),
+		(false, 1, &report),
+		(true, 2, &data[..150]),
+		(true, 4, &data[150..]),
+	];
+	let vectors = packets.map(|(up, flags, payload)| journey(&mut links, &mut ends, &circuit, up, flags, payload));
 	compare("packet.json", vectors.to_vec());
 }

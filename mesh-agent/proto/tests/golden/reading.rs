@@ -55,8 +55,9 @@ fn receipts_questions_and_readings_are_those_of_the_golden_vectors() {
 	let down = Passed { into: 5_000, out: 5_000, sequence: 7 };
 	// In 2^-20 base units, as the price times the bytes.
 	let spent = 304_000 << 20;
-	let acknowledged = Reading { receipt: Some(signed), spent, cap: 1_000_000, up, down };
-	let free = Reading { receipt: None, spent: 0, cap: 0, up, down };
+	let acknowledged =
+		Reading { receipt: Some(signed), spent, cap: 1_000_000, up, down, lengths: (Some(1392), Some(1182)) };
+	let free = Reading { receipt: None, spent: 0, cap: 0, up, down, lengths: (None, None) };
 	for reading in [&acknowledged, &free] {
 		assert_eq!(decode(&crate::joined(&reading_layout(reading))), Some(ToSource::Reading(reading.clone())));
 	}

@@ -475,7 +475,7 @@ impl Stranger {
 					self.babel.link_up(link, None, now);
 				}
 				LinkEvent::Down(link, _) => self.babel.link_down(link, now),
-				LinkEvent::Refused(..) => {}
+				LinkEvent::Sized(_) | LinkEvent::Refused(..) => {}
 			}
 		}
 		while let Some((link, packet)) = self.babel.poll_transmit() {

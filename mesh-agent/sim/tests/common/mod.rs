@@ -12,6 +12,8 @@ use towpath_primitives::{Amount, ChannelId, NodeId};
 use towpath_proto::{agent::Event, forward::Reason, receipt::Spending, record::Record};
 use towpath_sim::{ChannelSpec, Net, NodeSpec, WireSpec};
 
+/// What links carry on which packets of every length fit.
+pub const LENGTHS: (Option<u16>, Option<u16>) = (Some(1392), Some(1392));
 /// Base units per MiB.
 pub const PRICE: u64 = 50_000_000_000;
 /// The channel of most tests.
@@ -38,7 +40,7 @@ pub fn cost(bytes: u64) -> Amount {
 
 /// Mbit/s and milliseconds one way.
 pub fn wire(mbit: u64, delay: u64) -> WireSpec {
-	WireSpec { rate: mbit * 1_000_000, delay: ms(delay), queue: 256 * 1024, loss: 0 }
+	WireSpec { rate: mbit * 1_000_000, delay: ms(delay), queue: 256 * 1024, loss: 0, mtu: 1500 }
 }
 
 /// Carries for others.
