@@ -8,9 +8,9 @@ use std::{
 
 use anyhow::{bail, Context, Result};
 use serde::{Deserialize, Deserializer};
-use towpath_primitives::{Amount, ChannelId, NodeId, Price};
+use towpath_primitives::{Amount, ChannelId, Price};
 
-use crate::plain::config::Plain;
+use crate::{gateways::Wanted, plain::config::Plain};
 
 /// Base units in one TOW.
 pub const UNIT: Amount = 1_000_000_000_000;
@@ -153,9 +153,8 @@ pub struct Gateway {
 pub struct Payer {
 	/// The channel that pays. Without one, only free circuits are used.
 	pub channel: Option<ChannelId>,
-	/// The gateway's node id.
-	#[serde(deserialize_with = "node")]
-	pub gateway: NodeId,
+	/// The gateways that may be used.
+	pub gateway: Wanted,
 	/// TOW per MiB: no single router may ask for more.
 	#[serde(default = "default_price", deserialize_with = "tow")]
 	pub max_price: Amount,
@@ -237,14 +236,10 @@ fn tow<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Amount, D::Error> {
 	parse_tow(&text).map_err(serde::de::Error::custom)
 }
 
-fn bytes32(text: &str) -> Result<[u8; 32]> {
+/// 32 bytes as hexadecimal digits.
+pub fn bytes32(text: &str) -> Result<[u8; 32]> {
 	let bytes = hex::decode(text.trim_start_matches("0x")).ok().and_then(|bytes| bytes.try_into().ok());
 	bytes.with_context(|| format!("{text:?} is not 32 bytes in hexadecimal (0x and 64 digits)"))
-}
-
-fn node<'de, D: Deserializer<'de>>(deserializer: D) -> Result<NodeId, D::Error> {
-	let text = String::deserialize(deserializer)?;
-	bytes32(&text).map(NodeId).map_err(serde::de::Error::custom)
 }
 
 fn genesis<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<[u8; 32]>, D::Error> {
@@ -368,6 +363,13 @@ mod tests {
 		assert!(error("folder = \"x\"\n[api]\nlisten = \"0.0.0.0:9\"").contains("api.listen"));
 		assert!(error("folder = \"x\"\nmetrics = \"0.0.0.0:9\"").contains("loopback"));
 		assert!(error("folder = \"x\"\n[payer]\ngateway = \"0x12\"\nlimit = \"1\"").contains("64 digits"));
+		let auto = Config::parse("folder = \"x\"\n[payer]\ngateway = \"auto\"\nlimit = \"1\"").unwrap();
+		assert_eq!(auto.payer.unwrap().gateway, Wanted::Auto);
+		let gateway = |value: &str| error(&format!("folder = \"x\"\n[payer]\ngateway = {value}\nlimit = \"1\""));
+		assert!(gateway("\"best\"").contains("64 digits"));
+		assert!(gateway("7").contains("\"auto\""), "{}", gateway("7"));
+		assert!(gateway("[]").contains("name 1 to 16"));
+		assert!(gateway(&format!("[\"{GATEWAY}\", \"{GATEWAY}\"]")).contains("listed twice"));
 		let payer = format!("folder = \"x\"\n[payer]\ngateway = \"{GATEWAY}\"");
 		assert!(error(&payer).contains("limit"), "a spending limit has no default");
 		assert!(error(&format!("{payer}\nlimit = \"5\"\n[tun]\n[proxy]")).contains("choose one"));

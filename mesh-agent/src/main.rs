@@ -11,6 +11,7 @@ mod crypto;
 mod dev;
 mod discovery;
 mod flows;
+mod gateways;
 mod keys;
 mod logging;
 mod metrics;

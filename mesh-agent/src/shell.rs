@@ -31,14 +31,15 @@ use crate::{
 	config::{self, Config},
 	crypto::RingCrypto,
 	discovery::{self, Interfaces},
-	flows::Flows,
+	flows::{Flows, WayOut},
+	gateways::{self, Exits, Gateways},
 	keys::{self, Keys},
 	metrics::Metrics,
 	plain::{self, Plain},
 	policy::ExitPolicy,
 	proxy,
 	spool::Spool,
-	stack::{gateway, payer::Payer, Inbox, Outlet},
+	stack::{gateway, Inbox, Outlet},
 	tun::Tun,
 	udp::Udp,
 };
@@ -62,6 +63,12 @@ pub struct Shared {
 	pub agent: RefCell<Agent>,
 	/// What this machine asked the mesh for.
 	pub flows: RefCell<Flows>,
+	/// Where that leaves the mesh.
+	pub gateways: RefCell<Gateways>,
+	/// The proxy's connections, if there is one.
+	pub exits: RefCell<Option<Rc<Exits>>>,
+	/// Packets for this machine that did not come out of the mesh.
+	pub for_machine: RefCell<Vec<Vec<u8>>>,
 	/// Where neighbours are looked for.
 	pub interfaces: RefCell<Interfaces>,
 	/// Babel with other routers, if that is wanted.
@@ -79,6 +86,9 @@ impl Shared {
 		Self {
 			agent: RefCell::new(agent),
 			flows: RefCell::default(),
+			gateways: RefCell::default(),
+			exits: RefCell::default(),
+			for_machine: RefCell::default(),
 			interfaces: RefCell::default(),
 			plain,
 			work: Notify::new(),
@@ -100,7 +110,6 @@ struct Shell {
 	tun: Option<Tun>,
 	spool: Spool,
 	chain: ChainHandle,
-	payer_inbox: Option<Rc<Inbox>>,
 	gateways: BTreeMap<OverlayAddress, Rc<Inbox>>,
 	policy: Option<Rc<ExitPolicy>>,
 	own: OverlayAddress,
@@ -152,7 +161,6 @@ pub async fn run(config: Config) -> Result<()> {
 		tun,
 		spool,
 		chain,
-		payer_inbox: None,
 		gateways: BTreeMap::new(),
 		policy: policy.map(Rc::new),
 		own,
@@ -174,7 +182,7 @@ pub async fn run(config: Config) -> Result<()> {
 				readable.context("the mesh's socket failed")?;
 				shell.receive()?;
 			}
-			() = tun_readable(&mut shell.tun, &shared, &shell.config) => {}
+			() = tun_readable(&mut shell.tun, &shared) => {}
 			() = shared.work.notified() => {}
 			ticket = persisted.recv() => {
 				let ticket = ticket.context("the spool's thread ended")?;
@@ -268,11 +276,10 @@ fn core_config(config: &Config, secrets: Secrets) -> Result<agent::Config> {
 	})
 }
 
-async fn tun_readable(tun: &mut Option<Tun>, shared: &Rc<Shared>, config: &Config) {
+async fn tun_readable(tun: &mut Option<Tun>, shared: &Rc<Shared>) {
 	let Some(tun) = tun else { return std::future::pending().await };
-	let gateway = config.payer.as_ref().map(|payer| payer.gateway.overlay_address());
 	match tun.receive().await {
-		Ok(packet) => forward_local(shared, gateway, packet),
+		Ok(packet) => forward_local(shared, packet),
 		Err(error) => {
 			warn!("the TUN device cannot be read: {error}");
 			return tokio::time::sleep(Duration::from_secs(1)).await;
@@ -280,22 +287,32 @@ async fn tun_readable(tun: &mut Option<Tun>, shared: &Rc<Shared>, config: &Confi
 	}
 	for _ in 0..TUN_BATCH {
 		let Some(packet) = tun.try_receive() else { return };
-		forward_local(shared, gateway, packet);
+		forward_local(shared, packet);
 	}
 }
 
 /// A packet of this machine: to an overlay address's owner, or out by the gateway.
-fn forward_local(shared: &Rc<Shared>, gateway: Option<OverlayAddress>, packet: &[u8]) {
+fn forward_local(shared: &Rc<Shared>, packet: &[u8]) {
+	let now = shared.now();
 	let Some(ends) = crate::stack::endpoints(packet) else { return };
 	let overlay = match ends.to.ip() {
-		IpAddr::V6(to) if to.octets()[0] == OverlayAddress::FIRST_BYTE => Some(OverlayAddress(to.octets())),
+		IpAddr::V6(to) if to.octets()[0] == OverlayAddress::FIRST_BYTE => {
+			let to = OverlayAddress(to.octets());
+			shared.flows.borrow_mut().asked(packet, to, now);
+			Some(to)
+		}
 		IpAddr::V6(to) if to.is_multicast() || to.is_unicast_link_local() => None,
 		IpAddr::V4(to) if to.is_multicast() || to.is_broadcast() => None,
-		_ => gateway,
+		to => match shared.flows.borrow_mut().out(packet, shared.gateways.borrow().current(to), now) {
+			WayOut::Via(gateway) => Some(gateway),
+			WayOut::Reset(answer) => {
+				shared.for_machine.borrow_mut().push(answer);
+				None
+			}
+			WayOut::Nowhere => None,
+		},
 	};
 	if let Some(to) = overlay {
-		let now = shared.now();
-		shared.flows.borrow_mut().asked(packet);
 		shared.agent.borrow_mut().send_packet(to, packet, now);
 	}
 }
@@ -309,7 +326,9 @@ impl Shell {
 			self.shared.agent.borrow_mut().dial(*peer, now);
 		}
 		if let Some(payer) = &self.config.payer {
-			self.shared.agent.borrow_mut().set_gateway(payer.gateway.overlay_address());
+			self.shared.gateways.replace(Gateways::new(payer)?);
+			gateways::look(&self.shared);
+			tokio::task::spawn_local(gateways::watch(self.shared.clone()));
 			if let Some(channel) = payer.channel {
 				let spending =
 					Spending { channel, receipt_seed: keys.receipts, limit: payer.limit, unsecured: UNSECURED_GUESS };
@@ -319,12 +338,10 @@ impl Shell {
 				let listener = TcpListener::bind(proxy.listen)
 					.await
 					.with_context(|| format!("proxy.listen: cannot listen on {}", proxy.listen))?;
-				let gateway = payer.gateway.overlay_address();
-				let outlet = Outlet::new(self.shared.clone(), gateway);
-				let (stack, inbox) = Payer::start(self.own, gateway, outlet);
-				self.payer_inbox = Some(inbox);
+				let exits = Rc::new(Exits::new(self.shared.clone(), self.own));
+				self.shared.exits.replace(Some(exits.clone()));
 				tokio::task::spawn_local(async move {
-					if let Err(error) = proxy::serve(listener, stack).await {
+					if let Err(error) = proxy::serve(listener, exits).await {
 						warn!("{error:#}");
 					}
 				});
@@ -352,8 +369,10 @@ impl Shell {
 				None => break,
 			}
 		}
-		let stacks = self.payer_inbox.iter().chain(self.gateways.values());
-		stacks.filter(|inbox| inbox.is_blocked()).for_each(|inbox| inbox.wake());
+		self.gateways.values().filter(|inbox| inbox.is_blocked()).for_each(|inbox| inbox.wake());
+		self.shared.exits.borrow().iter().for_each(|exits| exits.wake_blocked());
+		let packets = self.shared.for_machine.take();
+		self.tun.iter().for_each(|tun| packets.iter().for_each(|packet| tun.send(packet)));
 		Ok(())
 	}
 
@@ -366,6 +385,7 @@ impl Shell {
 
 	fn on_event(&mut self, event: Event) {
 		self.shared.news.on_event(&event);
+		self.shared.gateways.borrow_mut().on_event(&event, self.shared.now());
 		match event {
 			Event::Deliver { from, packet } => self.deliver(from, packet),
 			Event::Persist { ticket, record } => self.spool.append(ticket, record),
@@ -390,14 +410,16 @@ impl Shell {
 	}
 
 	fn deliver(&mut self, from: OverlayAddress, packet: Vec<u8>) {
-		if self.is_our_gateway(&from) && !self.shared.flows.borrow_mut().is_wanted(&packet) {
-			let now = self.shared.now();
+		let (now, ours) = (self.shared.now(), self.shared.gateways.borrow().is_ours(&from));
+		if ours && !self.shared.flows.borrow_mut().is_wanted(&packet, from, now) {
 			self.shared.agent.borrow_mut().unwanted(from, packet.len() as u64, now);
 		}
 		let Some(ends) = crate::stack::endpoints(&packet) else { return };
 		let to_us = ends.to.ip() == IpAddr::V6(self.own.to_ipv6());
-		if let Some(inbox) = self.payer_inbox.as_ref().filter(|_| self.is_our_gateway(&from)) {
-			inbox.push(packet);
+		if let Some(exits) = self.shared.exits.borrow().as_ref().filter(|_| ours) {
+			if let Some(inbox) = exits.inbox(&from) {
+				inbox.push(packet);
+			}
 			return;
 		}
 		let for_names = to_us && ends.to.port() == 53;
@@ -411,13 +433,9 @@ impl Shell {
 					.or_insert_with(|| gateway::start(own, from, Outlet::answering(shared.clone(), from), policy));
 				inbox.push(packet);
 			}
-			(Some(tun), None) if self.is_our_gateway(&from) => tun.send(&packet),
+			(Some(tun), None) if ours => tun.send(&packet),
 			_ => {}
 		}
-	}
-
-	fn is_our_gateway(&self, from: &OverlayAddress) -> bool {
-		self.config.payer.as_ref().is_some_and(|payer| payer.gateway.overlay_address() == *from)
 	}
 
 	fn on_update(&mut self, update: Update) -> Result<()> {
@@ -443,7 +461,10 @@ impl Shell {
 				}
 			}
 			Update::Time(_) => {}
-			Update::Registry(routers) => agent.set_registry(registry(&routers), now),
+			Update::Registry(routers) => {
+				self.shared.gateways.borrow_mut().on_registry(&routers);
+				agent.set_registry(registry(&routers), now)
+			}
 			Update::Validators(nodes) => agent.set_validators(nodes, now),
 			Update::Channel(id, view) => {
 				let paying = self.config.payer.as_ref().and_then(|payer| payer.channel) == Some(id);

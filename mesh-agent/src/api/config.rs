@@ -46,7 +46,7 @@ fn router(router: &Router) -> Value {
 fn payer(payer: &Payer) -> Value {
 	json!({
 		"channel": payer.channel,
-		"gateway": payer.gateway.to_string(),
+		"gateway": payer.gateway.view(),
 		"max_price": show_tow(payer.max_price),
 		"max_path_price": show_tow(payer.max_path_price),
 		"limit": show_tow(payer.limit),

@@ -1,6 +1,6 @@
 //! One connection: an operating-system socket on one side, a socket of the stack on the other, and no buffer between them.
 
-use std::{io::ErrorKind, pin::Pin, task::Context};
+use std::{io::ErrorKind, pin::Pin, task::Context, time::Duration};
 
 use smoltcp::{iface::SocketHandle, socket::tcp};
 use tokio::{io::AsyncWrite, net::TcpStream, sync::oneshot};
@@ -65,6 +65,15 @@ impl Conn {
 		let over = socket.state() == tcp::State::Closed && socket.remote_endpoint().is_none();
 		step.done = (over || socket.state() == tcp::State::TimeWait) && (!socket.can_recv() || self.shut);
 		step
+	}
+
+	/// Gives it up: the stream goes back if nothing has begun, otherwise the application sees a reset, no regular end.
+	pub(super) fn abandon(self) {
+		let Some(stream) = self.stream else { return };
+		match self.opening {
+			Some(opening) => drop(opening.refused.send(stream)),
+			None => drop(socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO))),
+		}
 	}
 
 	/// Whether the other side has accepted.

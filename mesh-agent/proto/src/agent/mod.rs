@@ -26,6 +26,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 use towpath_primitives::{ChannelId, NodeId, OverlayAddress, Price, SignedReceipt};
 
+pub use avoid::WASTED;
 pub use protected::{PROTECTED_END, PROTECTED_LINK};
 pub use renew::SUCCEEDED;
 pub use shares::{CLIENT_SETUPS, MAX_FREE_PER_LINK, ROUTER_SETUPS, UNBOUND_GRACE};
