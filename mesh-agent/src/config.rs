@@ -10,7 +10,7 @@ use anyhow::{bail, Context, Result};
 use serde::{Deserialize, Deserializer};
 use towpath_primitives::{Amount, ChannelId, Price};
 
-use crate::{gateways::Wanted, plain::config::Plain};
+use crate::{exit::PortRules, gateways::Wanted, plain::config::Plain};
 
 /// Base units in one TOW.
 pub const UNIT: Amount = 1_000_000_000_000;
@@ -145,6 +145,12 @@ pub struct Gateway {
 	pub allow: Vec<String>,
 	/// Addresses that connections leave from.
 	pub source: Vec<IpAddr>,
+	/// Ports that may be reached.
+	pub ports: PortRules,
+	/// Bytes a second that all payers together may pass, each way.
+	pub rate: Option<u64>,
+	/// Bytes that all of them may pass in a calendar month of UTC, both ways together.
+	pub monthly_cap: Option<u64>,
 }
 
 /// `[payer]`
@@ -285,6 +291,14 @@ impl Config {
 			for range in ranges {
 				range.parse::<crate::policy::Range>().context("router.gateway.allow")?;
 			}
+			if let Some(gateway) = &router.gateway {
+				gateway.ports.read()?;
+				for (name, limit) in [("rate", gateway.rate), ("monthly_cap", gateway.monthly_cap)] {
+					if limit == Some(0) {
+						bail!("router.gateway.{name} = 0 would let nothing out; leave [router.gateway] out for that, or give bytes");
+					}
+				}
+			}
 		}
 		if let Some(payer) = &config.payer {
 			price(payer.max_price).context("payer.max_price")?;
@@ -360,6 +374,10 @@ mod tests {
 		assert!(error("folder = \"x\"\n[router]\nprice = \"0.0000000000001\"").contains("12 places"));
 		assert!(error("folder = \"x\"\n[router]\nloss_allowance = 11").contains("at most 10"));
 		assert!(error("folder = \"x\"\n[proxy]").contains("[payer]"));
+		let gateway = |line: &str| error(&format!("folder = \"x\"\n[router.gateway]\n{line}"));
+		assert!(gateway("ports.deny = [\"mail\"]").contains("\"mail\" is no port"));
+		assert!(gateway("rate = 0").contains("router.gateway.rate"));
+		assert!(gateway("monthly_cap = 0").contains("router.gateway.monthly_cap"));
 		assert!(error("folder = \"x\"\n[api]\nlisten = \"0.0.0.0:9\"").contains("api.listen"));
 		assert!(error("folder = \"x\"\nmetrics = \"0.0.0.0:9\"").contains("loopback"));
 		assert!(error("folder = \"x\"\n[payer]\ngateway = \"0x12\"\nlimit = \"1\"").contains("64 digits"));

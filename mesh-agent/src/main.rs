@@ -10,6 +10,7 @@ mod config;
 mod crypto;
 mod dev;
 mod discovery;
+mod exit;
 mod flows;
 mod gateways;
 mod keys;

@@ -14,7 +14,7 @@ use tokio::{
 };
 use tracing::debug;
 
-use crate::gateways::Exits;
+use crate::{exit::Refusal, gateways::Exits};
 
 /// An application that does not say what it wants within this is cut off.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -70,19 +70,31 @@ async fn handle(mut stream: TcpStream, exits: Rc<Exits>) -> Result<()> {
 		Dialect::Http => b"HTTP/1.1 200 Connection established\r\n\r\n",
 	};
 	match exits.connect(stream, to, greeting).await {
-		Some(stream) => refuse(stream, dialect, anyhow::anyhow!("{to} cannot be reached through the gateway")).await,
+		Some((stream, None)) => {
+			refuse(stream, dialect, anyhow::anyhow!("{to} cannot be reached through the gateway")).await
+		}
+		Some((stream, Some(why))) => forbid(stream, dialect, to, why).await,
 		None => Ok(()),
 	}
 }
 
-async fn refuse(mut stream: TcpStream, dialect: Dialect, why: anyhow::Error) -> Result<()> {
+/// The gateway does not want to; that is another word in both dialects.
+async fn forbid(stream: TcpStream, dialect: Dialect, to: SocketAddr, why: Refusal) -> Result<()> {
+	// 2: not allowed by the rule set.
+	answer(stream, dialect, 2, "403 Forbidden", anyhow::anyhow!("{to} cannot be reached: {}", why.words())).await
+}
+
+async fn refuse(stream: TcpStream, dialect: Dialect, why: anyhow::Error) -> Result<()> {
+	// 4: host unreachable.
+	answer(stream, dialect, 4, "502 Bad Gateway", why).await
+}
+
+async fn answer(mut stream: TcpStream, dialect: Dialect, code: u8, status: &str, why: anyhow::Error) -> Result<()> {
 	match dialect {
-		// 4: host unreachable.
-		Dialect::Socks => stream.write_all(&[SOCKS5, 4, 0, 1, 0, 0, 0, 0, 0, 0]).await?,
+		Dialect::Socks => stream.write_all(&[SOCKS5, code, 0, 1, 0, 0, 0, 0, 0, 0]).await?,
 		Dialect::Http => {
 			let body = format!("{why:#}\n");
-			let head =
-				format!("HTTP/1.1 502 Bad Gateway\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+			let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
 			stream.write_all(head.as_bytes()).await?;
 			stream.write_all(body.as_bytes()).await?;
 		}

@@ -31,6 +31,7 @@ use crate::{
 	config::{self, Config},
 	crypto::RingCrypto,
 	discovery::{self, Interfaces},
+	exit,
 	flows::{Flows, WayOut},
 	gateways::{self, Exits, Gateways},
 	keys::{self, Keys},
@@ -67,6 +68,8 @@ pub struct Shared {
 	pub gateways: RefCell<Gateways>,
 	/// The proxy's connections, if there is one.
 	pub exits: RefCell<Option<Rc<Exits>>>,
+	/// What a gateway lets out at most, if this is one.
+	pub limits: RefCell<Option<Rc<exit::Limits>>>,
 	/// Packets for this machine that did not come out of the mesh.
 	pub for_machine: RefCell<Vec<Vec<u8>>>,
 	/// Where neighbours are looked for.
@@ -88,6 +91,7 @@ impl Shared {
 			flows: RefCell::default(),
 			gateways: RefCell::default(),
 			exits: RefCell::default(),
+			limits: RefCell::default(),
 			for_machine: RefCell::default(),
 			interfaces: RefCell::default(),
 			plain,
@@ -156,6 +160,11 @@ pub async fn run(config: Config) -> Result<()> {
 	known.chain.genesis = Some(genesis);
 	let _api = api::start(api::Desk::new(shared.clone(), known, metrics.clone())).await?;
 	let policy = config.router.as_ref().and_then(|router| router.gateway.as_ref()).map(ExitPolicy::new).transpose()?;
+	if let Some(gateway) = config.router.as_ref().and_then(|router| router.gateway.as_ref()) {
+		let limits = Rc::new(exit::Limits::new(gateway, &config.folder)?);
+		shared.limits.replace(Some(limits.clone()));
+		tokio::task::spawn_local(limits.tend(shared.clone()));
+	}
 	let mut shell = Shell {
 		shared: shared.clone(),
 		tun,
@@ -412,6 +421,7 @@ impl Shell {
 	fn deliver(&mut self, from: OverlayAddress, packet: Vec<u8>) {
 		let (now, ours) = (self.shared.now(), self.shared.gateways.borrow().is_ours(&from));
 		if ours && !self.shared.flows.borrow_mut().is_wanted(&packet, from, now) {
+			self.shared.gateways.borrow_mut().on_refusal(&from, &packet, now);
 			self.shared.agent.borrow_mut().unwanted(from, packet.len() as u64, now);
 		}
 		let Some(ends) = crate::stack::endpoints(&packet) else { return };
@@ -426,11 +436,11 @@ impl Shell {
 		match (&self.tun, &self.policy) {
 			(Some(tun), _) if to_us && !(for_names && self.policy.is_some()) => tun.send(&packet),
 			(_, Some(policy)) => {
+				let Some(limits) = self.shared.limits.borrow().clone() else { return };
 				let (shared, own, policy) = (&self.shared, self.own, policy.clone());
-				let inbox = self
-					.gateways
-					.entry(from)
-					.or_insert_with(|| gateway::start(own, from, Outlet::answering(shared.clone(), from), policy));
+				let inbox = self.gateways.entry(from).or_insert_with(|| {
+					gateway::start(own, from, Outlet::answering(shared.clone(), from), policy, limits)
+				});
 				inbox.push(packet);
 			}
 			(Some(tun), None) if ours => tun.send(&packet),
@@ -527,6 +537,7 @@ impl Shell {
 			}
 		}
 		self.drain().await?;
+		self.shared.limits.borrow().iter().for_each(|limits| limits.finish());
 		info!("stopped");
 		Ok(())
 	}

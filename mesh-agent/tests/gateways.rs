@@ -17,6 +17,7 @@ use std::{
 	io::Write,
 	os::unix::fs::OpenOptionsExt,
 	process::{Child, Stdio},
+	sync::Mutex,
 	thread::sleep,
 	time::{Duration, Instant},
 };
@@ -47,6 +48,33 @@ fn say(text: &str) {
 
 #[test]
 fn a_household_whose_gateway_dies_goes_on_through_another_one() -> Result<()> {
+	in_a_lab(|lab| {
+		build(lab, "", &GATEWAYS)?;
+		HOUSEHOLDS.into_iter().try_for_each(|household| dies(lab, household))
+	})
+}
+
+/// What is carried in a month in the second test, in bytes, and a second.
+const CAP: u64 = 3_000_000;
+const RATE: u64 = 1_000_000;
+
+#[test]
+fn a_gateways_ports_rate_and_month_hold_also_after_a_power_cut_and_payers_are_told_why() -> Result<()> {
+	in_a_lab(|lab| {
+		let exit = format!("rate = {RATE}\nmonthly_cap = {CAP}\nports.deny = [\"25\", \"83-90\"]\n");
+		build(lab, &exit, &["g1"])?;
+		ensure!(in_use(lab, "tun")? == "g1", "of equal ones the lower id is used");
+		ensure!(connects(lab, "10.9.0.1:84")? == "403" && connects(lab, "10.9.0.1:91")? == "502");
+		rate_holds(lab)?;
+		month_holds(lab)
+	})
+}
+
+static ONE: Mutex<()> = Mutex::new(());
+
+fn in_a_lab(tell: impl FnOnce(&mut Lab) -> Result<()>) -> Result<()> {
+	// A laboratory's names are those of its process.
+	let _one = ONE.lock();
 	if let Some(why) = lab::obstacle() {
 		assert!(std::env::var("CI").as_deref() != Ok("true"), "cannot test with network namespaces: {why}");
 		say(&format!("SKIPPED, nothing was tested: {why}"));
@@ -93,13 +121,14 @@ fn agent(lab: &mut Lab, name: &str, peers: &[&str], more: &str) -> Result<()> {
 	lab.start(name, name, PROGRAM, &["run", "--config", &config.to_string_lossy()])
 }
 
-fn gateway(lab: &mut Lab, name: &str) -> Result<()> {
-	let more =
-		"[router]\nfree_rate = 100000000\n[router.gateway]\nallow = [\"10.9.0.0/24\"]\nsource = [\"10.9.0.2\"]\n";
-	agent(lab, name, &[], more)
+fn gateway(lab: &mut Lab, name: &str, more: &str) -> Result<()> {
+	let free = "[router]\nfree_rate = 100000000\n";
+	let exit = "[router.gateway]\nallow = [\"10.9.0.0/24\"]\nsource = [\"10.9.0.2\"]\n";
+	agent(lab, name, &[], &format!("{free}{exit}{more}"))
 }
 
-fn build(lab: &mut Lab) -> Result<()> {
+/// Cables, origins and agents. `exit` is what the first gateway has in its configuration besides, `choices` what `home` may use.
+fn build(lab: &mut Lab, exit: &str, choices: &[&str]) -> Result<()> {
 	for (x, household) in HOUSEHOLDS.iter().enumerate() {
 		for (y, gateway) in GATEWAYS.iter().enumerate() {
 			let (here, there) = (format!("10.{x}.{y}.1/30"), format!("10.{x}.{y}.2/30"));
@@ -113,11 +142,18 @@ fn build(lab: &mut Lab) -> Result<()> {
 			let arguments = ["dev-origin", "--listen", &listen, "--only", "10.9.0.2", "--size", &size];
 			lab.start(&format!("{name}-origin-{port}"), name, PROGRAM, &arguments)?;
 		}
-		gateway(lab, name)?;
+		gateway(lab, name, if name == "g1" { exit } else { "" })?;
 	}
-	let payer = format!("[payer]\ngateway = [\"{}\", \"{}\"]\nlimit = \"1\"\n", id("g1"), id("g2"));
-	agent(lab, "home", &["10.0.0.2", "10.0.1.2"], &format!("{payer}[proxy]\n"))?;
-	agent(lab, "tun", &["10.1.0.2", "10.1.1.2"], &format!("{payer}[tun]\nipv4 = \"100.64.0.2\"\n"))?;
+	let payer = |names: &[&str]| {
+		let names: Vec<_> = names.iter().map(|name| format!("\"{}\"", id(name))).collect();
+		format!("[payer]\ngateway = [{}]\nlimit = \"1\"\n", names.join(", "))
+	};
+	agent(lab, "home", &["10.0.0.2", "10.0.1.2"], &format!("{}[proxy]\n", payer(choices)))?;
+	agent(lab, "tun", &["10.1.0.2", "10.1.1.2"], &format!("{}[tun]\nipv4 = \"100.64.0.2\"\n", payer(&GATEWAYS)))?;
+	until(lab, "the TUN device", |lab| Ok(lab.ip("tun", "route add 10.9.0.1/32 dev towpath0").ok()))?;
+	for household in HOUSEHOLDS {
+		until(lab, "a first answer", |lab| Ok(answers(lab, household)?.then_some(())))?;
+	}
 	Ok(())
 }
 
@@ -178,15 +214,83 @@ fn end_of(mut curl: Child, since: Instant) -> Result<(Duration, i32)> {
 	}
 }
 
-fn tell(lab: &mut Lab) -> Result<()> {
-	build(lab)?;
-	until(lab, "the TUN device", |lab| Ok(lab.ip("tun", "route add 10.9.0.1/32 dev towpath0").ok()))?;
-	for household in HOUSEHOLDS {
-		until(lab, "a first answer", |lab| Ok(answers(lab, household)?.then_some(())))?;
-	}
-	for household in HOUSEHOLDS {
-		dies(lab, household)?;
-	}
+/// What the proxy answers to a request for this destination: 200, 403 where the gateway does not want to, 502 where it cannot.
+fn connects(lab: &Lab, to: &str) -> Result<String> {
+	let url = format!("http://{to}/");
+	let told = lab.try_exec(
+		"home",
+		"curl",
+		&[
+			"--silent",
+			"--output",
+			"/dev/null",
+			"--max-time",
+			"5",
+			"--proxytunnel",
+			"--proxy",
+			"http://127.0.0.1:1080",
+			"--write-out",
+			"%{http_connect}",
+			&url,
+		],
+	)?;
+	Ok(String::from_utf8(told.stdout)?)
+}
+
+fn month(lab: &Lab) -> Result<Value> {
+	let status: Value = serde_json::from_str(&ask(lab, "g1", "status", "json")?)?;
+	Ok(status["exit"]["month"].clone())
+}
+
+fn used(lab: &Lab) -> Result<u64> {
+	month(lab)?["used_bytes"].as_u64().context("no month in the gateway's status")
+}
+
+fn rate_holds(lab: &Lab) -> Result<()> {
+	let begin = Instant::now();
+	let mut arguments = curl(lab, "home", LONG, "2");
+	arguments.args(["--write-out", "%{size_download}"]).stdout(Stdio::piped());
+	let told = arguments.output()?;
+	let (bytes, seconds): (f64, f64) = (String::from_utf8(told.stdout)?.trim().parse()?, begin.elapsed().as_secs_f64());
+	let rate = bytes / seconds;
+	ensure!((0.6..1.15).contains(&(rate / RATE as f64)), "{rate} bytes a second");
+	let used = used(lab)?;
+	ensure!(used >= bytes as u64, "{bytes} came, and the gateway counts {used}");
+	say(&format!("{:.0} kB/s of {} kB/s allowed", rate / 1e3, RATE / 1000));
+	Ok(())
+}
+
+fn month_holds(lab: &mut Lab) -> Result<()> {
+	let mut long = download(lab, "home")?;
+	until(lab, "the end of the month's bytes", |lab| Ok((used(lab)? >= CAP).then_some(())))?;
+	ensure!(long.try_wait()?.is_none(), "what goes on already is not cut off");
+	long.kill()?;
+	long.wait()?;
+	ensure!(connects(lab, "10.9.0.1:81")? == "403", "a new connection is let out");
+	let log = std::fs::read_to_string(lab.folder().join("g1.log"))?;
+	ensure!(
+		["80", "95", "100"].iter().all(|percent| log.contains(&format!("percent={percent}"))),
+		"no warnings:\n{log}"
+	);
+
+	// Whoever has another gateway goes there.
+	let second =
+		until(lab, "an answer over the other gateway", |lab| Ok(answers(lab, "tun")?.then_some(in_use(lab, "tun")?)))?;
+	ensure!(second == "g2");
+
+	let before = used(lab)?;
+	lab.kill("g1")?;
+	gateway(lab, "g1", "")?;
+	let after = until(lab, "the gateway after the power cut", |lab| Ok(used(lab).ok()))?;
+	ensure!(after >= before && after <= before + (16 << 20), "{before} before the power cut, {after} after it");
+	until(lab, "a refusal after the power cut", |lab| Ok((connects(lab, "10.9.0.1:81")? == "403").then_some(())))?;
+
+	// A new month: the file is from an earlier one.
+	lab.stop("g1")?;
+	std::fs::write(lab.folder().join("g1/gateway.month"), "2020-01 99999999999\n")?;
+	gateway(lab, "g1", "")?;
+	until(lab, "an answer in the new month", |lab| Ok((connects(lab, "10.9.0.1:81")? == "200").then_some(())))?;
+	ensure!(used(lab)? < CAP / 2);
 	Ok(())
 }
 
@@ -215,7 +319,7 @@ fn dies(lab: &mut Lab, household: &str) -> Result<()> {
 
 	// It comes back: what goes through the other one stays there.
 	let mut long = download(lab, household)?;
-	gateway(lab, first)?;
+	gateway(lab, first, "")?;
 	until(lab, "the way to the gateway that came back", |lab| {
 		let status: Value = serde_json::from_str(&ask(lab, household, "status", "json")?)?;
 		let mut all = status["gateways"]["candidates"].as_array().into_iter().flatten();

@@ -29,6 +29,7 @@ pub fn status(desk: &Desk) -> Value {
 		"accounts": shown_accounts(shared).filter(|account| account["owed"] != Value::Null).collect::<Vec<_>>(),
 		"purse": purse(shared),
 		"gateways": shared.gateways.borrow().view(shared.now()),
+		"exit": shared.limits.borrow().as_ref().map(|limits| limits.view()),
 		"drops": drops(shared),
 		"delivered_bytes": core.delivered,
 		"chain": chain(desk),

@@ -145,7 +145,7 @@ fn gateways(answer: &Value) -> String {
 		let _ = write!(told, ": {why}");
 	}
 	told.push('\n');
-	let failed = list(&answer["candidates"]).iter().filter(|one| one["state"] == "failed");
+	let failed = list(&answer["candidates"]).iter().filter(|one| one["state"] == "failed" || one["state"] == "shut");
 	for one in failed {
 		let again = seconds(&one["tried_again_seconds"]);
 		let _ =
@@ -244,6 +244,13 @@ pub fn status(answer: &Value) -> String {
 	}
 	if !answer["gateways"].is_null() {
 		told.push_str(&gateways(&answer["gateways"]));
+	}
+	let month = &answer["exit"]["month"];
+	if !month.is_null() {
+		let (used, cap) = (mib(&month["used_bytes"]), mib(&month["cap_bytes"]));
+		let full = if month["full"] == true { "; new flows are refused" } else { "" };
+		let _ =
+			writeln!(told, "let out in {}: {used} of {cap} MiB ({} %){full}", text(&month["month"]), month["percent"]);
 	}
 	let trouble = list(&answer["trouble"]);
 	told.push_str(if trouble.is_empty() { "Nothing is wrong.\n" } else { "\nWhat is wrong:\n" });

@@ -161,6 +161,8 @@ struct Candidate {
 	live_since: Option<Instant>,
 	tried: Option<Instant>,
 	forsaken: bool,
+	/// It said that it takes no new flows: until when, and why.
+	shut: Option<Failed>,
 }
 
 #[derive(Clone, Debug)]
@@ -209,6 +211,7 @@ impl Candidate {
 			live_since: None,
 			tried: None,
 			forsaken: false,
+			shut: None,
 		}
 	}
 
@@ -226,6 +229,7 @@ impl Candidate {
 
 	/// Looks at what is new. `matters`: somebody counts on it.
 	fn tend(&mut self, matters: bool, now: Instant) {
+		self.shut.take_if(|shut| shut.until <= now);
 		if let Circuit::Live(rtt) = self.facts.circuit {
 			(self.trouble, self.failed, self.tried, self.forsaken) = (None, None, None, false);
 			self.rtt = Some((rtt, now));
@@ -276,13 +280,13 @@ impl Candidate {
 
 	/// Whether new flows may go there.
 	fn is_usable(&self, family: Family) -> bool {
-		self.serves(family) && self.is_reachable() && self.failed.is_none()
+		self.serves(family) && self.is_reachable() && self.failed.is_none() && self.shut.is_none()
 	}
 
 	/// Whether they may still go there: what has begun is not left for a moment's trouble.
 	fn is_bearable(&self, family: Family, now: Instant) -> bool {
 		let due = self.trouble.as_ref().is_some_and(|trouble| trouble.is_due(now));
-		self.serves(family) && self.failed.is_none() && !due
+		self.serves(family) && self.failed.is_none() && self.shut.is_none() && !due
 	}
 
 	fn measured(&self, now: Instant) -> Option<Duration> {
@@ -290,7 +294,7 @@ impl Candidate {
 	}
 
 	fn trouble(&self) -> Option<&'static str> {
-		let failed = self.failed.as_ref().map(|failed| failed.why);
+		let failed = self.failed.as_ref().or(self.shut.as_ref()).map(|failed| failed.why);
 		failed.or(self.trouble.as_ref().map(|trouble| trouble.why))
 	}
 }
@@ -312,6 +316,13 @@ impl Choice {
 		candidate.note(Kind::Refused, why, now);
 		if candidate.tried.is_some() {
 			candidate.fail(why, Duration::ZERO, now);
+		}
+	}
+
+	/// It takes no new flows for so long; those that it has go on.
+	pub fn shut(&mut self, node: NodeId, why: &'static str, span: Duration, now: Instant) {
+		if let Some(candidate) = self.known.get_mut(&node) {
+			candidate.shut = Some(Failed { until: now + span, why });
 		}
 	}
 
@@ -494,6 +505,7 @@ impl Choice {
 			let state = match candidate {
 				Candidate { tried: Some(_), .. } => "tried again",
 				Candidate { failed: Some(_), .. } => "failed",
+				Candidate { shut: Some(_), .. } => "shut",
 				Candidate { facts: Facts { metric: None, .. }, .. } => "no route",
 				_ if in_use => "in use",
 				_ => "spare",
@@ -504,7 +516,7 @@ impl Choice {
 				cost: Family::ALL.map(costs),
 				state,
 				why: candidate.trouble(),
-				again: candidate.failed.as_ref().map(|failed| failed.until.since(now)),
+				again: candidate.failed.as_ref().or(candidate.shut.as_ref()).map(|failed| failed.until.since(now)),
 			}
 		};
 		self.known.iter().map(one).collect()

@@ -12,7 +12,9 @@ use anyhow::{bail, Result};
 use tokio::net::TcpStream;
 use towpath_primitives::OverlayAddress;
 
+use super::look;
 use crate::{
+	exit::Refusal,
 	shell::Shared,
 	stack::{payer::Payer, Inbox, Outlet},
 };
@@ -84,8 +86,14 @@ impl Exits {
 		bail!("one gateway after the other failed")
 	}
 
-	/// Connects an accepted stream to a destination beyond the gateways, and gives it back if that is refused.
-	pub async fn connect(&self, mut stream: TcpStream, to: SocketAddr, greeting: &[u8]) -> Option<TcpStream> {
+	/// Connects an accepted stream to a destination beyond the gateways, and gives it back if that is refused, with what the
+	/// gateway says to it.
+	pub async fn connect(
+		&self,
+		mut stream: TcpStream,
+		to: SocketAddr,
+		greeting: &[u8],
+	) -> Option<(TcpStream, Option<Refusal>)> {
 		for _ in 0..TRIES {
 			let Some(gateway) = self.way_to(to.ip()) else { break };
 			let payer = self.through(gateway);
@@ -93,9 +101,17 @@ impl Exits {
 				// The stack has it now.
 				Err(_) => return None,
 				Ok(back) if payer.is_over() => stream = back,
-				Ok(back) => return Some(back),
+				Ok(back) => {
+					let why = payer.why_not(&to);
+					look(&self.shared);
+					// One that has carried enough is not used from now on, if there is another one.
+					if why != Some(Refusal::MonthFull) || self.way_to(to.ip()) == Some(gateway) {
+						return Some((back, why));
+					}
+					stream = back;
+				}
 			}
 		}
-		Some(stream)
+		Some((stream, None))
 	}
 }

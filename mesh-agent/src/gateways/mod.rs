@@ -35,11 +35,15 @@ pub use watch::{look, watch};
 use crate::{
 	chain::Router,
 	config::{self, Payer},
+	exit::Refusal,
 	flows::Flows,
 };
 
 /// For so long the core sets up no circuit to whoever wastes what is paid for.
 const WASTE_PAUSE: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Whoever has carried enough this month is asked again after this: it may have got a higher cap.
+const SHUT: std::time::Duration = std::time::Duration::from_secs(600);
 
 /// What the chain says of a gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +111,13 @@ impl Gateways {
 				}
 			}
 			_ => {}
+		}
+	}
+
+	/// What a gateway says instead of carrying something.
+	pub fn on_refusal(&mut self, from: &OverlayAddress, packet: &[u8], now: Instant) {
+		if let (Some((why @ Refusal::MonthFull, _)), Some(node)) = (Refusal::read(packet), self.ever.get(from)) {
+			self.choice.shut(*node, why.words(), SHUT, now);
 		}
 	}
 

@@ -2,7 +2,7 @@
 
 use std::{
 	cell::{Cell, RefCell},
-	collections::VecDeque,
+	collections::{BTreeMap, VecDeque},
 	future::{poll_fn, Future},
 	net::{IpAddr, SocketAddr},
 	pin::pin,
@@ -23,6 +23,7 @@ use super::{
 	device::{Inbox, Outlet, Wire},
 	dns, ip, Stack, MAX_CONNECTIONS, PAYER_V4,
 };
+use crate::exit::Refusal;
 
 /// A name that is not resolved after this is asked for again, and then given up.
 const DNS_TIMEOUT: Duration = Duration::from_secs(3);
@@ -44,6 +45,8 @@ struct Desk {
 	next: RefCell<u16>,
 	/// The gateway is gone.
 	over: Cell<bool>,
+	/// Why the gateway would not connect to these, until somebody asks.
+	reasons: RefCell<BTreeMap<SocketAddr, Refusal>>,
 }
 
 /// The payer's stack, as the proxy sees it.
@@ -78,6 +81,11 @@ impl Payer {
 		self.desk.over.set(true);
 		self.desk.questions.borrow_mut().clear();
 		self.inbox.wake();
+	}
+
+	/// Why the gateway did not connect to there, if it said so.
+	pub fn why_not(&self, to: &SocketAddr) -> Option<Refusal> {
+		self.desk.reasons.borrow_mut().remove(to)
 	}
 
 	/// Whether it was ended.
@@ -144,7 +152,9 @@ async fn run(mut stack: Stack, desk: Rc<Desk>, own: OverlayAddress, ports: Rc<Ce
 			let mut woken = false;
 			while let Some(packet) = stack.wire.inbox.pop() {
 				woken = true;
-				if !answer(&desk, &packet) {
+				if let Some((refusal, to)) = Refusal::read(&packet) {
+					note(&desk, &stack, refusal, to);
+				} else if !answer(&desk, &packet) {
 					stack.wire.admitted.push_back(packet);
 				}
 			}
@@ -164,6 +174,14 @@ async fn run(mut stack: Stack, desk: Rc<Desk>, own: OverlayAddress, ports: Rc<Ce
 	stack.conns.drain(..).for_each(Conn::abandon);
 	for wish in desk.wishes.borrow_mut().drain(..) {
 		let _ = wish.opening.refused.send(wish.stream);
+	}
+}
+
+/// The gateway says why it does not connect to where somebody waits for that.
+fn note(desk: &Desk, stack: &Stack, refusal: Refusal, to: SocketAddr) {
+	let waits = |conn: &Conn| stack.sockets.get::<tcp::Socket>(conn.handle()).remote_endpoint() == Some(to.into());
+	if stack.conns.iter().any(waits) {
+		desk.reasons.borrow_mut().insert(to, refusal);
 	}
 }
 

@@ -198,7 +198,7 @@ impl Network {
 		arguments.extend(names.iter().flat_map(|name| ["--name", name]));
 		let opened: Value = serde_json::from_slice(&self.lab.exec("household", PROGRAM, &arguments)?)?;
 		let channel = opened["channel"].as_u64().with_context(|| format!("no channel in {opened}"))?;
-		let payer = format!("[payer]\nchannel = {channel}\ngateway = \"{}\"\nlimit = \"1000\"\n", node_id(3));
+		let payer = format!("[payer]\nchannel = {channel}\ngateway = \"auto\"\nlimit = \"1000\"\n");
 		self.start_agent("household", &format!("{payer}[tun]\nipv4 = \"100.64.0.2\"\n"))?;
 		self.until("the household's way to the gateway", |network| {
 			let Ok(status) = network.status("household") else { return Ok(false) };
