@@ -44,7 +44,9 @@ impl Share {
 	/// How many bytes this payer may pass now, of so many that it would like to.
 	pub fn open(&mut self, payer: OverlayAddress, want: u64, now: Instant) -> u64 {
 		self.refill(now);
-		let others = self.payers.iter().any(|(other, state)| *other != payer && state.waits);
+		let burst = self.burst();
+		let served_first = |state: &Payer| state.waits && state.tokens < burst;
+		let others = self.payers.iter().any(|(other, state)| *other != payer && served_first(state));
 		let common = if others { 0 } else { self.common };
 		let state = self.payers.entry(payer).or_default();
 		let may = (state.tokens + common).min(want);

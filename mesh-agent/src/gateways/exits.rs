@@ -103,8 +103,10 @@ impl Exits {
 				Ok(back) if payer.is_over() => stream = back,
 				Ok(back) => {
 					let why = payer.why_not(&to);
-					look(&self.shared);
-					// One that has carried enough is not used from now on, if there is another one.
+					if why == Some(Refusal::MonthFull) {
+						// It is not used from now on, if there is another one.
+						look(&self.shared);
+					}
 					if why != Some(Refusal::MonthFull) || self.way_to(to.ip()) == Some(gateway) {
 						return Some((back, why));
 					}

@@ -5,8 +5,6 @@
 //! gateway ([`exits`]); packets of a TUN device are told apart by [`flows`](crate::flows).
 
 mod choice;
-#[cfg(test)]
-mod choice_tests;
 mod exits;
 mod reset;
 mod wanted;

@@ -229,7 +229,7 @@ impl Gateway {
 		let mut bytes = [0; 2048];
 		let valve = self.stack.valve.as_ref();
 		for ((inside, outside), flow) in &mut self.flows {
-			while valve.is_none_or(|valve| valve.open(Way::In, super::MTU, cx.waker()) >= super::MTU) {
+			while valve.is_none_or(|valve| valve.open(Way::In, bytes.len(), cx.waker()) >= bytes.len()) {
 				let mut buffer = ReadBuf::new(&mut bytes);
 				match flow.socket.poll_recv(cx, &mut buffer) {
 					Poll::Ready(Ok(())) => {

@@ -161,6 +161,7 @@ async fn run(mut stack: Stack, desk: Rc<Desk>, own: OverlayAddress, ports: Rc<Ce
 			let wishes: Vec<_> = desk.wishes.borrow_mut().drain(..).collect();
 			for wish in wishes {
 				woken = true;
+				desk.reasons.borrow_mut().remove(&wish.to);
 				begin(&mut stack, wish, own, &ports);
 			}
 			stack.turn(cx);
@@ -180,8 +181,9 @@ async fn run(mut stack: Stack, desk: Rc<Desk>, own: OverlayAddress, ports: Rc<Ce
 /// The gateway says why it does not connect to where somebody waits for that.
 fn note(desk: &Desk, stack: &Stack, refusal: Refusal, to: SocketAddr) {
 	let waits = |conn: &Conn| stack.sockets.get::<tcp::Socket>(conn.handle()).remote_endpoint() == Some(to.into());
-	if stack.conns.iter().any(waits) {
-		desk.reasons.borrow_mut().insert(to, refusal);
+	let mut reasons = desk.reasons.borrow_mut();
+	if reasons.len() < MAX_CONNECTIONS && stack.conns.iter().any(waits) {
+		reasons.insert(to, refusal);
 	}
 }
 

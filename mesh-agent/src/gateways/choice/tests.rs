@@ -1,8 +1,13 @@
 use proptest::prelude::*;
+use towpath_primitives::{Prefix, RouterStatus};
+use towpath_proto::agent::{Agent, WASTED};
 
-use super::choice::*;
 use super::*;
-use std::time::Duration;
+use crate::{
+	chain::Router,
+	flows::Flows,
+	gateways::{Gateways, Wanted, WASTE_PAUSE},
+};
 
 const A: NodeId = NodeId([1; 32]);
 const B: NodeId = NodeId([2; 32]);
