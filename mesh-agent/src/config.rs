@@ -12,6 +12,8 @@ use towpath_primitives::{Amount, ChannelId, NodeId, Price};
 use towpath_proto::agent;
 
 use crate::{
+	exit::PortRules,
+	gateways::Wanted,
 	peers::{self, Peer},
 	plain::config::Plain,
 };
@@ -187,6 +189,12 @@ pub struct Gateway {
 	pub allow: Vec<String>,
 	/// Addresses that connections leave from.
 	pub source: Vec<IpAddr>,
+	/// Ports that may be reached.
+	pub ports: PortRules,
+	/// Bytes a second that all payers together may pass, each way.
+	pub rate: Option<u64>,
+	/// Bytes that all of them may pass in a calendar month of UTC, both ways together.
+	pub monthly_cap: Option<u64>,
 }
 
 /// `[payer]`
@@ -195,9 +203,8 @@ pub struct Gateway {
 pub struct Payer {
 	/// The channel that pays. Without one, only free circuits are used.
 	pub channel: Option<ChannelId>,
-	/// The gateway's node id.
-	#[serde(deserialize_with = "node")]
-	pub gateway: NodeId,
+	/// The gateways that may be used.
+	pub gateway: Wanted,
 	/// TOW per MiB: no single router may ask for more.
 	#[serde(default = "default_price", deserialize_with = "tow")]
 	pub max_price: Amount,
@@ -279,7 +286,8 @@ fn tow<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Amount, D::Error> {
 	parse_tow(&text).map_err(serde::de::Error::custom)
 }
 
-fn bytes32(text: &str) -> Result<[u8; 32]> {
+/// 32 bytes as hexadecimal digits.
+pub fn bytes32(text: &str) -> Result<[u8; 32]> {
 	let bytes = hex::decode(text.trim_start_matches("0x")).ok().and_then(|bytes| bytes.try_into().ok());
 	bytes.with_context(|| format!("{text:?} is not 32 bytes in hexadecimal (0x and 64 digits)"))
 }
@@ -340,6 +348,14 @@ impl Config {
 			let ranges = router.gateway.iter().flat_map(|gateway| &gateway.allow);
 			for range in ranges {
 				range.parse::<crate::policy::Range>().context("router.gateway.allow")?;
+			}
+			if let Some(gateway) = &router.gateway {
+				gateway.ports.read()?;
+				for (name, limit) in [("rate", gateway.rate), ("monthly_cap", gateway.monthly_cap)] {
+					if limit == Some(0) {
+						bail!("router.gateway.{name} = 0 would let nothing out; leave [router.gateway] out for that, or give bytes");
+					}
+				}
 			}
 		}
 		if let Some(payer) = &config.payer {
@@ -425,9 +441,20 @@ mod tests {
 		assert!(error("folder = \"x\"\n[router]\nprice = \"0.0000000000001\"").contains("12 places"));
 		assert!(error("folder = \"x\"\n[router]\nloss_allowance = 11").contains("at most 10"));
 		assert!(error("folder = \"x\"\n[proxy]").contains("[payer]"));
+		let gateway = |line: &str| error(&format!("folder = \"x\"\n[router.gateway]\n{line}"));
+		assert!(gateway("ports.deny = [\"mail\"]").contains("\"mail\" is no port"));
+		assert!(gateway("rate = 0").contains("router.gateway.rate"));
+		assert!(gateway("monthly_cap = 0").contains("router.gateway.monthly_cap"));
 		assert!(error("folder = \"x\"\n[api]\nlisten = \"0.0.0.0:9\"").contains("api.listen"));
 		assert!(error("folder = \"x\"\nmetrics = \"0.0.0.0:9\"").contains("loopback"));
 		assert!(error("folder = \"x\"\n[payer]\ngateway = \"0x12\"\nlimit = \"1\"").contains("64 digits"));
+		let auto = Config::parse("folder = \"x\"\n[payer]\ngateway = \"auto\"\nlimit = \"1\"").unwrap();
+		assert_eq!(auto.payer.unwrap().gateway, Wanted::Auto);
+		let gateway = |value: &str| error(&format!("folder = \"x\"\n[payer]\ngateway = {value}\nlimit = \"1\""));
+		assert!(gateway("\"best\"").contains("64 digits"));
+		assert!(gateway("7").contains("\"auto\""), "{}", gateway("7"));
+		assert!(gateway("[]").contains("name 1 to 16"));
+		assert!(gateway(&format!("[\"{GATEWAY}\", \"{GATEWAY}\"]")).contains("listed twice"));
 		let payer = format!("folder = \"x\"\n[payer]\ngateway = \"{GATEWAY}\"");
 		assert!(error(&payer).contains("limit"), "a spending limit has no default");
 		assert!(error(&format!("{payer}\nlimit = \"5\"\n[tun]\n[proxy]")).contains("choose one"));

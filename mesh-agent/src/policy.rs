@@ -4,6 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use anyhow::{bail, Context, Result};
 
+use crate::exit::Ports;
+
 /// A range of addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Range {
@@ -48,19 +50,21 @@ pub struct ExitPolicy {
 	pub allow: Vec<Range>,
 	/// Connections leave from these addresses.
 	pub sources: Vec<IpAddr>,
+	/// Ports that may be reached.
+	pub ports: Ports,
 }
 
 impl ExitPolicy {
 	/// What a configuration says.
 	pub fn new(gateway: &crate::config::Gateway) -> Result<Self> {
 		let allow = gateway.allow.iter().map(|range| range.parse()).collect::<Result<_>>()?;
-		Ok(Self { allow, sources: gateway.source.clone() })
+		Ok(Self { allow, sources: gateway.source.clone(), ports: gateway.ports.read()? })
 	}
 
 	/// Whether a destination may be reached. Loopback, link-local, private and other special addresses may not, unless the
 	/// operator says so: they are this machine and its neighbours, not the Internet.
 	pub fn allows(&self, to: SocketAddr) -> bool {
-		to.port() != 0 && (is_public(to.ip()) || self.allow.iter().any(|range| range.contains(to.ip())))
+		self.ports.allows(to.port()) && (is_public(to.ip()) || self.allow.iter().any(|range| range.contains(to.ip())))
 	}
 
 	/// The address that connections to `to` leave from, if the operator chose one.
@@ -132,6 +136,7 @@ mod tests {
 			"[2001:db8::1]:80",
 			"[2002:7f00:1::]:80",
 			"9.9.9.9:0",
+			"9.9.9.9:25",
 		] {
 			assert!(!allows(&policy, bad), "{bad}");
 		}
@@ -139,7 +144,7 @@ mod tests {
 
 	#[test]
 	fn what_the_operator_allows_is_allowed_and_no_more() {
-		let policy = ExitPolicy { allow: vec!["127.0.0.5/32".parse().unwrap()], sources: Vec::new() };
+		let policy = ExitPolicy { allow: vec!["127.0.0.5/32".parse().unwrap()], ..ExitPolicy::default() };
 		assert!(allows(&policy, "127.0.0.5:8080"));
 		assert!(!allows(&policy, "127.0.0.4:8080"));
 	}

@@ -3,6 +3,7 @@
 
 use std::{
 	net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+	rc::Rc,
 	time::Duration,
 };
 
@@ -13,7 +14,7 @@ use tokio::{
 };
 use tracing::debug;
 
-use crate::stack::payer::Payer;
+use crate::{exit::Refusal, gateways::Exits};
 
 /// An application that does not say what it wants within this is cut off.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -23,12 +24,12 @@ const SOCKS5: u8 = 5;
 const CONNECT: u8 = 1;
 
 /// Serves applications until the listener fails.
-pub async fn serve(listener: TcpListener, payer: Payer) -> Result<()> {
+pub async fn serve(listener: TcpListener, exits: Rc<Exits>) -> Result<()> {
 	loop {
 		let (stream, from) = listener.accept().await.context("the proxy cannot accept connections")?;
-		let payer = payer.clone();
+		let exits = exits.clone();
 		tokio::task::spawn_local(async move {
-			if let Err(error) = handle(stream, payer).await {
+			if let Err(error) = handle(stream, exits).await {
 				debug!(%from, "proxy: {error:#}");
 			}
 		});
@@ -46,7 +47,7 @@ enum Dialect {
 	Http,
 }
 
-async fn handle(mut stream: TcpStream, payer: Payer) -> Result<()> {
+async fn handle(mut stream: TcpStream, exits: Rc<Exits>) -> Result<()> {
 	stream.set_nodelay(true)?;
 	let request = async {
 		let mut first = [0];
@@ -59,7 +60,7 @@ async fn handle(mut stream: TcpStream, payer: Payer) -> Result<()> {
 	let (dialect, target) = tokio::time::timeout(REQUEST_TIMEOUT, request).await.context("no request in time")??;
 	let to = match target {
 		Target::Address(to) => to,
-		Target::Name(name, port) => match payer.resolve(&name).await {
+		Target::Name(name, port) => match exits.resolve(&name).await {
 			Ok(found) => SocketAddr::new(found[0], port),
 			Err(error) => return refuse(stream, dialect, error).await,
 		},
@@ -68,21 +69,32 @@ async fn handle(mut stream: TcpStream, payer: Payer) -> Result<()> {
 		Dialect::Socks => &[SOCKS5, 0, 0, 1, 0, 0, 0, 0, 0, 0],
 		Dialect::Http => b"HTTP/1.1 200 Connection established\r\n\r\n",
 	};
-	match payer.connect(stream, to, greeting).await {
-		Ok(stream) => refuse(stream, dialect, anyhow::anyhow!("{to} cannot be reached through the gateway")).await,
-		// The stack has it now.
-		Err(_) => Ok(()),
+	match exits.connect(stream, to, greeting).await {
+		Some((stream, None)) => {
+			refuse(stream, dialect, anyhow::anyhow!("{to} cannot be reached through the gateway")).await
+		}
+		Some((stream, Some(why))) => forbid(stream, dialect, to, why).await,
+		None => Ok(()),
 	}
 }
 
-async fn refuse(mut stream: TcpStream, dialect: Dialect, why: anyhow::Error) -> Result<()> {
+/// The gateway does not want to; that is another word in both dialects.
+async fn forbid(stream: TcpStream, dialect: Dialect, to: SocketAddr, why: Refusal) -> Result<()> {
+	// 2: not allowed by the rule set.
+	answer(stream, dialect, 2, "403 Forbidden", anyhow::anyhow!("{to} cannot be reached: {}", why.words())).await
+}
+
+async fn refuse(stream: TcpStream, dialect: Dialect, why: anyhow::Error) -> Result<()> {
+	// 4: host unreachable.
+	answer(stream, dialect, 4, "502 Bad Gateway", why).await
+}
+
+async fn answer(mut stream: TcpStream, dialect: Dialect, code: u8, status: &str, why: anyhow::Error) -> Result<()> {
 	match dialect {
-		// 4: host unreachable.
-		Dialect::Socks => stream.write_all(&[SOCKS5, 4, 0, 1, 0, 0, 0, 0, 0, 0]).await?,
+		Dialect::Socks => stream.write_all(&[SOCKS5, code, 0, 1, 0, 0, 0, 0, 0, 0]).await?,
 		Dialect::Http => {
 			let body = format!("{why:#}\n");
-			let head =
-				format!("HTTP/1.1 502 Bad Gateway\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+			let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
 			stream.write_all(head.as_bytes()).await?;
 			stream.write_all(body.as_bytes()).await?;
 		}

@@ -31,7 +31,9 @@ use crate::{
 	config::{self, Config},
 	crypto::RingCrypto,
 	discovery::{self, Interfaces},
-	flows::Flows,
+	exit,
+	flows::{Flows, WayOut},
+	gateways::{self, Exits, Gateways},
 	keys::{self, Keys},
 	metrics::Metrics,
 	peers,
@@ -39,7 +41,7 @@ use crate::{
 	policy::ExitPolicy,
 	proxy,
 	spool::Spool,
-	stack::{gateway, payer::Payer, Inbox, Outlet},
+	stack::{gateway, Inbox, Outlet},
 	toolong::TooLong,
 	tun::Tun,
 	udp::Udp,
@@ -64,6 +66,14 @@ pub struct Shared {
 	pub agent: RefCell<Agent>,
 	/// What this machine asked the mesh for.
 	pub flows: RefCell<Flows>,
+	/// Where that leaves the mesh.
+	pub gateways: RefCell<Gateways>,
+	/// The proxy's connections, if there is one.
+	pub exits: RefCell<Option<Rc<Exits>>>,
+	/// What a gateway lets out at most, if this is one.
+	pub limits: RefCell<Option<Rc<exit::Limits>>>,
+	/// Packets for this machine that did not come out of the mesh.
+	pub for_machine: RefCell<Vec<Vec<u8>>>,
 	/// Where neighbours are looked for.
 	pub interfaces: RefCell<Interfaces>,
 	/// Neighbours that are known by name.
@@ -83,6 +93,10 @@ impl Shared {
 		Self {
 			agent: RefCell::new(agent),
 			flows: RefCell::default(),
+			gateways: RefCell::default(),
+			exits: RefCell::default(),
+			limits: RefCell::default(),
+			for_machine: RefCell::default(),
 			interfaces: RefCell::default(),
 			peers: RefCell::default(),
 			plain,
@@ -105,7 +119,6 @@ struct Shell {
 	tun: Option<Tun>,
 	spool: Spool,
 	chain: ChainHandle,
-	payer_inbox: Option<Rc<Inbox>>,
 	gateways: BTreeMap<OverlayAddress, Rc<Inbox>>,
 	too_long: TooLong,
 	policy: Option<Rc<ExitPolicy>>,
@@ -155,12 +168,16 @@ pub async fn run(config: Config) -> Result<()> {
 	known.chain.genesis = Some(genesis);
 	let _api = api::start(api::Desk::new(shared.clone(), known, metrics.clone())).await?;
 	let policy = config.router.as_ref().and_then(|router| router.gateway.as_ref()).map(ExitPolicy::new).transpose()?;
+	if let Some(gateway) = config.router.as_ref().and_then(|router| router.gateway.as_ref()) {
+		let limits = Rc::new(exit::Limits::new(gateway, &config.folder)?);
+		shared.limits.replace(Some(limits.clone()));
+		tokio::task::spawn_local(limits.tend(shared.clone()));
+	}
 	let mut shell = Shell {
 		shared: shared.clone(),
 		tun,
 		spool,
 		chain,
-		payer_inbox: None,
 		gateways: BTreeMap::new(),
 		too_long: TooLong::new(own.to_ipv6(), shared.now()),
 		policy: policy.map(Rc::new),
@@ -183,7 +200,7 @@ pub async fn run(config: Config) -> Result<()> {
 				readable.context("the mesh's socket failed")?;
 				shell.receive()?;
 			}
-			() = tun_readable(&mut shell.tun, &shared, &shell.config, &mut shell.too_long) => {}
+			() = tun_readable(&mut shell.tun, &shared, &mut shell.too_long) => {}
 			() = shared.work.notified() => {}
 			ticket = persisted.recv() => {
 				let ticket = ticket.context("the spool's thread ended")?;
@@ -277,48 +294,50 @@ fn core_config(config: &Config, secrets: Secrets) -> Result<agent::Config> {
 	})
 }
 
-async fn tun_readable(tun: &mut Option<Tun>, shared: &Rc<Shared>, config: &Config, too_long: &mut TooLong) {
+async fn tun_readable(tun: &mut Option<Tun>, shared: &Rc<Shared>, too_long: &mut TooLong) {
 	let Some(tun) = tun else { return std::future::pending().await };
-	let gateway = config.payer.as_ref().map(|payer| payer.gateway.overlay_address());
-	let mut answer = match tun.receive().await {
-		Ok(packet) => forward_local(shared, gateway, packet, too_long),
+	match tun.receive().await {
+		Ok(packet) => forward_local(shared, packet, too_long),
 		Err(error) => {
 			warn!("the TUN device cannot be read: {error}");
 			return tokio::time::sleep(Duration::from_secs(1)).await;
 		}
-	};
-	for _ in 0..TUN_BATCH {
-		if let Some(answer) = answer.take() {
-			tun.send(&answer);
-		}
-		let Some(packet) = tun.try_receive() else { return };
-		answer = forward_local(shared, gateway, packet, too_long);
 	}
-	answer.into_iter().for_each(|answer| tun.send(&answer));
+	for _ in 0..TUN_BATCH {
+		let Some(packet) = tun.try_receive() else { return };
+		forward_local(shared, packet, too_long);
+	}
 }
 
-/// A packet of this machine: to an overlay address's owner, or out by the gateway. What the machine is told if it is too long.
-fn forward_local(
-	shared: &Rc<Shared>,
-	gateway: Option<OverlayAddress>,
-	packet: &[u8],
-	too_long: &mut TooLong,
-) -> Option<Vec<u8>> {
-	let ends = crate::stack::endpoints(packet)?;
+/// A packet of this machine: to an overlay address's owner, or out by the gateway; or back, if it is too long for its way.
+fn forward_local(shared: &Rc<Shared>, packet: &[u8], too_long: &mut TooLong) {
+	let now = shared.now();
+	let Some(ends) = crate::stack::endpoints(packet) else { return };
 	let overlay = match ends.to.ip() {
-		IpAddr::V6(to) if to.octets()[0] == OverlayAddress::FIRST_BYTE => Some(OverlayAddress(to.octets())),
+		IpAddr::V6(to) if to.octets()[0] == OverlayAddress::FIRST_BYTE => {
+			let to = OverlayAddress(to.octets());
+			shared.flows.borrow_mut().asked(packet, to, now);
+			Some(to)
+		}
 		IpAddr::V6(to) if to.is_multicast() || to.is_unicast_link_local() => None,
 		IpAddr::V4(to) if to.is_multicast() || to.is_broadcast() => None,
-		_ => gateway,
+		to => match shared.flows.borrow_mut().out(packet, shared.gateways.borrow().current(to), now) {
+			WayOut::Via(gateway) => Some(gateway),
+			WayOut::Reset(answer) => {
+				shared.for_machine.borrow_mut().push(answer);
+				None
+			}
+			WayOut::Nowhere => None,
+		},
 	};
-	let (to, now) = (overlay?, shared.now());
+	let Some(to) = overlay else { return };
 	let mut agent = shared.agent.borrow_mut();
-	let answer = agent.longest_to(&to).and_then(|longest| too_long.judge(packet, longest, now));
-	if answer.is_none() {
-		shared.flows.borrow_mut().asked(packet);
-		agent.send_packet(to, packet, now);
+	match agent.longest_to(&to).and_then(|longest| too_long.judge(packet, longest, now)) {
+		Some(answer) => shared.for_machine.borrow_mut().push(answer),
+		None => {
+			agent.send_packet(to, packet, now);
+		}
 	}
-	answer
 }
 
 impl Shell {
@@ -329,7 +348,9 @@ impl Shell {
 		discovery::start(&self.shared, &self.config, &mut self.udp);
 		peers::start(&self.shared, &self.config.peers, self.udp.address()?);
 		if let Some(payer) = &self.config.payer {
-			self.shared.agent.borrow_mut().set_gateway(payer.gateway.overlay_address());
+			self.shared.gateways.replace(Gateways::new(payer)?);
+			gateways::look(&self.shared);
+			tokio::task::spawn_local(gateways::watch(self.shared.clone()));
 			if let Some(channel) = payer.channel {
 				let spending =
 					Spending { channel, receipt_seed: keys.receipts, limit: payer.limit, unsecured: UNSECURED_GUESS };
@@ -339,12 +360,10 @@ impl Shell {
 				let listener = TcpListener::bind(proxy.listen)
 					.await
 					.with_context(|| format!("proxy.listen: cannot listen on {}", proxy.listen))?;
-				let gateway = payer.gateway.overlay_address();
-				let outlet = Outlet::new(self.shared.clone(), gateway);
-				let (stack, inbox) = Payer::start(self.own, gateway, outlet);
-				self.payer_inbox = Some(inbox);
+				let exits = Rc::new(Exits::new(self.shared.clone(), self.own));
+				self.shared.exits.replace(Some(exits.clone()));
 				tokio::task::spawn_local(async move {
-					if let Err(error) = proxy::serve(listener, stack).await {
+					if let Err(error) = proxy::serve(listener, exits).await {
 						warn!("{error:#}");
 					}
 				});
@@ -372,8 +391,10 @@ impl Shell {
 				None => break,
 			}
 		}
-		let stacks = self.payer_inbox.iter().chain(self.gateways.values());
-		stacks.filter(|inbox| inbox.is_blocked()).for_each(|inbox| inbox.wake());
+		self.gateways.values().filter(|inbox| inbox.is_blocked()).for_each(|inbox| inbox.wake());
+		self.shared.exits.borrow().iter().for_each(|exits| exits.wake_blocked());
+		let packets = self.shared.for_machine.take();
+		self.tun.iter().for_each(|tun| packets.iter().for_each(|packet| tun.send(packet)));
 		Ok(())
 	}
 
@@ -386,6 +407,7 @@ impl Shell {
 
 	fn on_event(&mut self, event: Event) {
 		self.shared.news.on_event(&event);
+		self.shared.gateways.borrow_mut().on_event(&event, self.shared.now());
 		match event {
 			Event::Deliver { from, packet } => self.deliver(from, packet),
 			Event::Persist { ticket, record } => self.spool.append(ticket, record),
@@ -410,34 +432,33 @@ impl Shell {
 	}
 
 	fn deliver(&mut self, from: OverlayAddress, packet: Vec<u8>) {
-		if self.is_our_gateway(&from) && !self.shared.flows.borrow_mut().is_wanted(&packet) {
-			let now = self.shared.now();
+		let (now, ours) = (self.shared.now(), self.shared.gateways.borrow().is_ours(&from));
+		if ours && !self.shared.flows.borrow_mut().is_wanted(&packet, from, now) {
+			self.shared.gateways.borrow_mut().on_refusal(&from, &packet, now);
 			self.shared.agent.borrow_mut().unwanted(from, packet.len() as u64, now);
 		}
 		let Some(ends) = crate::stack::endpoints(&packet) else { return };
 		let to_us = ends.to.ip() == IpAddr::V6(self.own.to_ipv6());
-		if let Some(inbox) = self.payer_inbox.as_ref().filter(|_| self.is_our_gateway(&from)) {
-			inbox.push(packet);
+		if let Some(exits) = self.shared.exits.borrow().as_ref().filter(|_| ours) {
+			if let Some(inbox) = exits.inbox(&from) {
+				inbox.push(packet);
+			}
 			return;
 		}
 		let for_names = to_us && ends.to.port() == 53;
 		match (&self.tun, &self.policy) {
 			(Some(tun), _) if to_us && !(for_names && self.policy.is_some()) => tun.send(&packet),
 			(_, Some(policy)) => {
+				let Some(limits) = self.shared.limits.borrow().clone() else { return };
 				let (shared, own, policy) = (&self.shared, self.own, policy.clone());
-				let inbox = self
-					.gateways
-					.entry(from)
-					.or_insert_with(|| gateway::start(own, from, Outlet::answering(shared.clone(), from), policy));
+				let inbox = self.gateways.entry(from).or_insert_with(|| {
+					gateway::start(own, from, Outlet::answering(shared.clone(), from), policy, limits)
+				});
 				inbox.push(packet);
 			}
-			(Some(tun), None) if self.is_our_gateway(&from) => tun.send(&packet),
+			(Some(tun), None) if ours => tun.send(&packet),
 			_ => {}
 		}
-	}
-
-	fn is_our_gateway(&self, from: &OverlayAddress) -> bool {
-		self.config.payer.as_ref().is_some_and(|payer| payer.gateway.overlay_address() == *from)
 	}
 
 	fn on_update(&mut self, update: Update) -> Result<()> {
@@ -466,6 +487,7 @@ impl Shell {
 			Update::Registry(routers) => {
 				agent.set_registry(registry(&routers), now);
 				drop(agent);
+				self.shared.gateways.borrow_mut().on_registry(&routers);
 				peers::learn(&self.shared, &routers, now);
 			}
 			Update::Validators(nodes) => agent.set_validators(nodes, now),
@@ -530,6 +552,7 @@ impl Shell {
 			}
 		}
 		self.drain().await?;
+		self.shared.limits.borrow().iter().for_each(|limits| limits.finish());
 		info!("stopped");
 		Ok(())
 	}

@@ -307,7 +307,7 @@ fn the_way_to_a_payers_own_gateway_is_paid_for_also_where_both_validate() {
 	net.validate(&[a, d]);
 	open_channel(&mut net, a, &[b, c, d], 1 << 60);
 	let gateway = net.address(d);
-	net.with(a, |agent, _| agent.set_gateway(gateway));
+	net.with(a, |agent, _| agent.set_gateways([gateway]));
 	// The gateway's node has a circuit to the payer's, and may answer in it; the payer's traffic stays out of it.
 	join(&mut net, d, a);
 	assert_eq!(classes(&mut net, d), [Class::Protected]);

@@ -43,14 +43,20 @@ fn router(router: &Router) -> Value {
 		"unsecured_total": show_tow(router.unsecured_total),
 		"free_rate": router.free_rate,
 		"loss_allowance": router.loss_allowance,
-		"gateway": router.gateway.as_ref().map(|gateway| json!({ "allow": gateway.allow, "source": gateway.source })),
+		"gateway": router.gateway.as_ref().map(|gateway| json!({
+			"allow": gateway.allow,
+			"source": gateway.source,
+			"ports": { "allow": gateway.ports.allow, "deny": gateway.ports.denied() },
+			"rate": gateway.rate,
+			"monthly_cap": gateway.monthly_cap,
+		})),
 	})
 }
 
 fn payer(payer: &Payer) -> Value {
 	json!({
 		"channel": payer.channel,
-		"gateway": payer.gateway.to_string(),
+		"gateway": payer.gateway.view(),
 		"max_price": show_tow(payer.max_price),
 		"max_path_price": show_tow(payer.max_path_price),
 		"limit": show_tow(payer.limit),

@@ -30,6 +30,8 @@ pub fn status(desk: &Desk) -> Value {
 		"carried_protected": core.carried_protected,
 		"accounts": shown_accounts(shared).filter(|account| account["owed"] != Value::Null).collect::<Vec<_>>(),
 		"purse": purse(shared),
+		"gateways": shared.gateways.borrow().view(shared.now()),
+		"exit": shared.limits.borrow().as_ref().map(|limits| limits.view()),
 		"drops": drops(shared),
 		"delivered_bytes": core.delivered,
 		"chain": chain(desk),
@@ -123,8 +125,10 @@ pub fn routes(desk: &Desk) -> Value {
 /// What begins here.
 pub fn circuits(desk: &Desk) -> Value {
 	let status = desk.shared.agent.borrow().status();
+	let (gateways, now) = (desk.shared.gateways.borrow(), desk.shared.now());
 	let circuits = status.circuits.iter().map(|circuit| {
 		json!({
+			"gateway": gateways.why(&circuit.destination, now),
 			"destination": circuit.destination.to_string(),
 			"phase": format!("{:?}", circuit.phase).to_lowercase(),
 			"class": circuit.class.name(),

@@ -157,9 +157,34 @@ pub fn circuits(answer: &Value) -> String {
 	match rows.is_empty() {
 		true => "No circuit begins here.\n".into(),
 		false => {
-			table(&["DESTINATION", "PHASE", "CLASS", "PATH", "UP MIB", "DOWN MIB", "GRANTED MIB", "RTT MS"], &rows)
+			let mut told =
+				table(&["DESTINATION", "PHASE", "CLASS", "PATH", "UP MIB", "DOWN MIB", "GRANTED MIB", "RTT MS"], &rows);
+			for circuit in list(answer).iter().filter(|circuit| circuit["gateway"].is_string()) {
+				let _ = writeln!(told, "{} is {}", text(&circuit["destination"]), text(&circuit["gateway"]));
+			}
+			told
 		}
 	}
+}
+
+/// Where flows leave the mesh.
+fn gateways(answer: &Value) -> String {
+	let mut told = match (&answer["ipv4"], &answer["ipv6"]) {
+		(Value::Null, Value::Null) => return "gateway: none is known yet\n".into(),
+		(v4, v6) if v4 == v6 => format!("gateway: {}", short(v4)),
+		(v4, v6) => format!("gateway: {} for IPv4, {} for IPv6", short(v4), short(v6)),
+	};
+	if let Some(why) = answer["why"].as_str() {
+		let _ = write!(told, ": {why}");
+	}
+	told.push('\n');
+	let failed = list(&answer["candidates"]).iter().filter(|one| one["state"] == "failed" || one["state"] == "shut");
+	for one in failed {
+		let again = seconds(&one["tried_again_seconds"]);
+		let _ =
+			writeln!(told, "gateway {} failed: {}; tried again in {again}", short(&one["node_id"]), text(&one["why"]));
+	}
+	told
 }
 
 /// What a router has coming, channel by channel.
@@ -251,6 +276,16 @@ pub fn status(answer: &Value) -> String {
 	told.push_str(&peers(answer));
 	if !answer["purse"].is_null() {
 		told.push_str(&purse(&answer["purse"]));
+	}
+	if !answer["gateways"].is_null() {
+		told.push_str(&gateways(&answer["gateways"]));
+	}
+	let month = &answer["exit"]["month"];
+	if !month.is_null() {
+		let (used, cap) = (mib(&month["used_bytes"]), mib(&month["cap_bytes"]));
+		let full = if month["full"] == true { "; new flows are refused" } else { "" };
+		let _ =
+			writeln!(told, "let out in {}: {used} of {cap} MiB ({} %){full}", text(&month["month"]), month["percent"]);
 	}
 	let trouble = list(&answer["trouble"]);
 	told.push_str(if trouble.is_empty() { "Nothing is wrong.\n" } else { "\nWhat is wrong:\n" });

@@ -1,9 +1,14 @@
 //! One connection: an operating-system socket on one side, a socket of the stack on the other, and no buffer between them.
 
-use std::{io::ErrorKind, pin::Pin, task::Context};
+use std::{io::ErrorKind, pin::Pin, task::Context, time::Duration};
 
 use smoltcp::{iface::SocketHandle, socket::tcp};
 use tokio::{io::AsyncWrite, net::TcpStream, sync::oneshot};
+
+use crate::exit::{Valve, Way};
+
+/// Most bytes that are taken from the outside at once where that is limited.
+const PIECE: usize = 16 * 1024;
 
 /// What one attempt to move bytes did.
 #[derive(Clone, Copy, Debug, Default)]
@@ -45,16 +50,16 @@ impl Conn {
 	}
 
 	/// Moves what can be moved, and asks to be woken when more can.
-	pub(super) fn pump(&mut self, socket: &mut tcp::Socket<'_>, cx: &mut Context<'_>) -> Step {
+	pub(super) fn pump(&mut self, socket: &mut tcp::Socket<'_>, valve: Option<&Valve>, cx: &mut Context<'_>) -> Step {
 		let mut step = Step::default();
 		if self.opening.is_some() && !self.open(socket, &mut step) {
 			return step;
 		}
 		let Some(stream) = &mut self.stream else { return Step { done: true, ..step } };
 		let moved = greet(stream, &mut self.greeting, cx)
-			.and_then(|()| from_application(stream, &mut self.ended, socket, cx, &mut step))
+			.and_then(|()| from_application(stream, &mut self.ended, socket, valve, cx, &mut step))
 			.and_then(|()| match self.greeting.is_empty() {
-				true => to_application(stream, &mut self.shut, socket, cx, &mut step),
+				true => to_application(stream, &mut self.shut, socket, valve, cx, &mut step),
 				false => Ok(()),
 			});
 		if moved.is_err() && socket.is_open() {
@@ -65,6 +70,15 @@ impl Conn {
 		let over = socket.state() == tcp::State::Closed && socket.remote_endpoint().is_none();
 		step.done = (over || socket.state() == tcp::State::TimeWait) && (!socket.can_recv() || self.shut);
 		step
+	}
+
+	/// Gives it up: the stream goes back if nothing has begun, otherwise the application sees a reset, no regular end.
+	pub(super) fn abandon(self) {
+		let Some(stream) = self.stream else { return };
+		match self.opening {
+			Some(opening) => drop(opening.refused.send(stream)),
+			None => drop(socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO))),
+		}
 	}
 
 	/// Whether the other side has accepted.
@@ -86,6 +100,12 @@ impl Conn {
 	}
 }
 
+/// The beginning of a buffer.
+fn upto(buffer: &mut [u8], most: usize) -> &mut [u8] {
+	let length = buffer.len().min(most);
+	&mut buffer[..length]
+}
+
 fn greet(stream: &mut TcpStream, greeting: &mut Vec<u8>, cx: &mut Context<'_>) -> Result<(), Broken> {
 	while !greeting.is_empty() {
 		if stream.poll_write_ready(cx).is_pending() {
@@ -104,6 +124,7 @@ fn from_application(
 	stream: &mut TcpStream,
 	ended: &mut bool,
 	socket: &mut tcp::Socket<'_>,
+	valve: Option<&Valve>,
 	cx: &mut Context<'_>,
 	step: &mut Step,
 ) -> Result<(), Broken> {
@@ -111,7 +132,11 @@ fn from_application(
 		if stream.poll_read_ready(cx).is_pending() {
 			return Ok(());
 		}
-		let read = socket.send(|buffer| match stream.try_read(buffer) {
+		let may = valve.map_or(usize::MAX, |valve| valve.open(Way::In, PIECE, cx.waker()));
+		if may == 0 {
+			return Ok(());
+		}
+		let read = socket.send(|buffer| match stream.try_read(upto(buffer, may)) {
 			Ok(0) => {
 				*ended = true;
 				(0, Ok(0))
@@ -120,7 +145,9 @@ fn from_application(
 			Err(error) if error.kind() == ErrorKind::WouldBlock => (0, Ok(0)),
 			Err(_) => (0, Err(Broken)),
 		});
-		step.moved |= read.unwrap_or(Err(Broken))? > 0;
+		let read = read.unwrap_or(Err(Broken))?;
+		valve.iter().for_each(|valve| valve.passed(Way::In, read));
+		step.moved |= read > 0;
 		if *ended {
 			socket.close();
 			step.moved = true;
@@ -133,6 +160,7 @@ fn to_application(
 	stream: &mut TcpStream,
 	shut: &mut bool,
 	socket: &mut tcp::Socket<'_>,
+	valve: Option<&Valve>,
 	cx: &mut Context<'_>,
 	step: &mut Step,
 ) -> Result<(), Broken> {
@@ -140,12 +168,19 @@ fn to_application(
 		if stream.poll_write_ready(cx).is_pending() {
 			return Ok(());
 		}
-		let written = socket.recv(|buffer| match stream.try_write(buffer) {
+		let waiting = socket.recv_queue();
+		let may = valve.map_or(waiting, |valve| valve.open(Way::Out, waiting, cx.waker()));
+		if may == 0 {
+			return Ok(());
+		}
+		let written = socket.recv(|buffer| match stream.try_write(upto(buffer, may)) {
 			Ok(count) => (count, Ok(count)),
 			Err(error) if error.kind() == ErrorKind::WouldBlock => (0, Ok(0)),
 			Err(_) => (0, Err(Broken)),
 		});
-		step.moved |= written.unwrap_or(Err(Broken))? > 0;
+		let written = written.unwrap_or(Err(Broken))?;
+		valve.iter().for_each(|valve| valve.passed(Way::Out, written));
+		step.moved |= written > 0;
 	}
 	let waiting = matches!(socket.state(), tcp::State::Listen | tcp::State::SynSent | tcp::State::SynReceived);
 	if !*shut && !waiting && !socket.may_recv() {

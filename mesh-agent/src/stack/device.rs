@@ -102,7 +102,7 @@ impl Outlet {
 		match self.answers {
 			true => agent.answer_packet(self.to, packet, now),
 			false => {
-				self.shared.flows.borrow_mut().asked(packet);
+				self.shared.flows.borrow_mut().asked(packet, self.to, now);
 				agent.send_packet(self.to, packet, now)
 			}
 		}

@@ -28,7 +28,10 @@ use super::{
 	ip::{self, Endpoints, Transport},
 	Stack, GATEWAY_V4, MAX_CONNECTIONS,
 };
-use crate::policy::ExitPolicy;
+use crate::{
+	exit::{Limits, Refusal, Way},
+	policy::ExitPolicy,
+};
 
 /// A datagram flow that was silent for so long is forgotten.
 const FLOW_IDLE: Duration = Duration::from_secs(60);
@@ -48,6 +51,7 @@ struct Flow {
 struct Gateway {
 	stack: Stack,
 	policy: Rc<ExitPolicy>,
+	limits: Rc<Limits>,
 	own: OverlayAddress,
 	peer: OverlayAddress,
 	dials: Vec<(Endpoints, Vec<u8>, Boxed<Option<TcpStream>>)>,
@@ -57,12 +61,21 @@ struct Gateway {
 }
 
 /// Starts a gateway for one payer. Its packets go into the inbox that comes back.
-pub fn start(own: OverlayAddress, peer: OverlayAddress, outlet: Outlet, policy: Rc<ExitPolicy>) -> Rc<Inbox> {
+pub fn start(
+	own: OverlayAddress,
+	peer: OverlayAddress,
+	outlet: Outlet,
+	policy: Rc<ExitPolicy>,
+	limits: Rc<Limits>,
+) -> Rc<Inbox> {
 	let inbox = Rc::new(Inbox::default());
 	let wire = Wire::new(inbox.clone(), outlet);
+	let mut stack = Stack::new(wire, own.0, GATEWAY_V4, true);
+	stack.valve = Some(limits.valve(peer));
 	let gateway = Gateway {
-		stack: Stack::new(wire, own.0, GATEWAY_V4, true),
+		stack,
 		policy,
+		limits,
 		own,
 		peer,
 		dials: Vec::new(),
@@ -127,7 +140,8 @@ impl Gateway {
 			socket.remote_endpoint() == Some(ends.from.into()) && socket.local_endpoint() == Some(ends.to.into())
 		});
 		let full = self.dials.len() >= MAX_DIALS || self.stack.conns.len() >= MAX_CONNECTIONS;
-		if known || full || !self.policy.allows(ends.to) {
+		let refused = !known && !full && self.refuses(ends.to, &packet);
+		if known || full || refused {
 			// A known connection's packet is its own affair; for the others the stack answers with a reset.
 			self.stack.wire.admitted.push_back(packet);
 			return;
@@ -138,6 +152,23 @@ impl Gateway {
 			tokio::time::timeout(DIAL_TIMEOUT, socket.connect(ends.to)).await.ok()?.ok()
 		};
 		self.dials.push((ends, packet, Box::pin(dial)));
+	}
+
+	/// Whether a new flow is not let out. Its payer is told why.
+	fn refuses(&self, to: SocketAddr, packet: &[u8]) -> bool {
+		let refusal = match self.policy.allows(to) {
+			true => (!self.limits.admits()).then_some(Refusal::MonthFull),
+			false => Some(Refusal::Policy),
+		};
+		let answer = refusal.and_then(|refusal| refusal.answer(packet));
+		answer.iter().for_each(|answer| self.stack.wire.outlet.send(answer));
+		refusal.is_some()
+	}
+
+	/// Whether so many bytes may pass now; those of a datagram that may not are lost, as on any full link.
+	fn lets(&self, way: Way, bytes: usize) -> bool {
+		let valve = self.stack.valve.as_ref();
+		valve.is_none_or(|valve| valve.open(way, bytes, std::task::Waker::noop()) >= bytes)
 	}
 
 	fn poll_dials(&mut self, cx: &mut Context<'_>) -> bool {
@@ -177,12 +208,16 @@ impl Gateway {
 		let Some(payload) = ip::udp_payload(packet) else { return };
 		let key = (ends.from, ends.to);
 		if !self.flows.contains_key(&key) {
-			if self.flows.len() >= MAX_FLOWS || !self.policy.allows(ends.to) {
+			if self.flows.len() >= MAX_FLOWS || self.refuses(ends.to, packet) {
 				return;
 			}
 			let Ok(socket) = outside_udp(&self.policy, ends.to) else { return };
 			self.flows.insert(key, Flow { socket, used: Instant::now() });
 		}
+		if !self.lets(Way::Out, payload.len()) {
+			return;
+		}
+		self.stack.valve.iter().for_each(|valve| valve.passed(Way::Out, payload.len()));
 		if let Some(flow) = self.flows.get_mut(&key) {
 			flow.used = Instant::now();
 			// A full socket loses datagrams, as any network does.
@@ -192,12 +227,14 @@ impl Gateway {
 
 	fn poll_flows(&mut self, cx: &mut Context<'_>) -> bool {
 		let mut bytes = [0; 2048];
+		let valve = self.stack.valve.as_ref();
 		for ((inside, outside), flow) in &mut self.flows {
-			loop {
+			while valve.is_none_or(|valve| valve.open(Way::In, bytes.len(), cx.waker()) >= bytes.len()) {
 				let mut buffer = ReadBuf::new(&mut bytes);
 				match flow.socket.poll_recv(cx, &mut buffer) {
 					Poll::Ready(Ok(())) => {
 						flow.used = Instant::now();
+						valve.iter().for_each(|valve| valve.passed(Way::In, buffer.filled().len()));
 						self.ready.extend(ip::udp_packet(*outside, *inside, buffer.filled()));
 					}
 					Poll::Ready(Err(_)) | Poll::Pending => break,

@@ -43,6 +43,8 @@ struct Stack {
 	sockets: SocketSet<'static>,
 	wire: Wire,
 	conns: Vec<conn::Conn>,
+	/// What may pass, where that is limited.
+	valve: Option<crate::exit::Valve>,
 	epoch: std::time::Instant,
 }
 
@@ -63,7 +65,7 @@ impl Stack {
 		let _ = iface.routes_mut().add_default_ipv6_route(v6);
 		let _ = iface.routes_mut().add_default_ipv4_route(v4);
 		iface.set_any_ip(any);
-		Self { iface, sockets: SocketSet::new(Vec::new()), wire, conns: Vec::new(), epoch }
+		Self { iface, sockets: SocketSet::new(Vec::new()), wire, conns: Vec::new(), valve: None, epoch }
 	}
 
 	fn now(&self) -> Instant {
@@ -87,10 +89,10 @@ impl Stack {
 		for round in 0.. {
 			let now = self.now();
 			let mut moved = self.iface.poll(now, &mut self.wire, &mut self.sockets) != smoltcp::iface::PollResult::None;
-			let sockets = &mut self.sockets;
+			let (sockets, valve) = (&mut self.sockets, self.valve.as_ref());
 			self.conns.retain_mut(|conn| {
 				let socket = sockets.get_mut::<tcp::Socket>(conn.handle());
-				let step = conn.pump(socket, cx);
+				let step = conn.pump(socket, valve, cx);
 				moved |= step.moved;
 				if step.done {
 					sockets.remove(conn.handle());

@@ -1,8 +1,8 @@
 //! The payer's side: connections that the proxy accepted enter the mesh here.
 
 use std::{
-	cell::RefCell,
-	collections::VecDeque,
+	cell::{Cell, RefCell},
+	collections::{BTreeMap, VecDeque},
 	future::{poll_fn, Future},
 	net::{IpAddr, SocketAddr},
 	pin::pin,
@@ -23,11 +23,13 @@ use super::{
 	device::{Inbox, Outlet, Wire},
 	dns, ip, Stack, MAX_CONNECTIONS, PAYER_V4,
 };
+use crate::exit::Refusal;
 
 /// A name that is not resolved after this is asked for again, and then given up.
 const DNS_TIMEOUT: Duration = Duration::from_secs(3);
 const DNS_TRIES: u32 = 3;
 const FIRST_PORT: u16 = 20_000;
+const LAST_PORT: u16 = 39_999;
 
 struct Wish {
 	stream: TcpStream,
@@ -41,6 +43,10 @@ struct Desk {
 	wishes: RefCell<VecDeque<Wish>>,
 	questions: RefCell<Vec<(u16, oneshot::Sender<Vec<u8>>)>>,
 	next: RefCell<u16>,
+	/// The gateway is gone.
+	over: Cell<bool>,
+	/// Why the gateway would not connect to these, until somebody asks.
+	reasons: RefCell<BTreeMap<SocketAddr, Refusal>>,
 }
 
 /// The payer's stack, as the proxy sees it.
@@ -55,19 +61,46 @@ pub struct Payer {
 
 impl Payer {
 	/// Starts a stack whose packets go to `gateway`. Packets from there go into the inbox that comes back.
-	pub fn start(own: OverlayAddress, gateway: OverlayAddress, outlet: Outlet) -> (Self, Rc<Inbox>) {
+	/// `ports` are given out in turn, to all stacks that share them.
+	pub fn start(
+		own: OverlayAddress,
+		gateway: OverlayAddress,
+		outlet: Outlet,
+		ports: Rc<Cell<u16>>,
+	) -> (Self, Rc<Inbox>) {
 		let inbox = Rc::new(Inbox::default());
 		let desk = Rc::new(Desk::default());
 		let wire = Wire::new(inbox.clone(), outlet.clone());
 		let stack = Stack::new(wire, own.0, PAYER_V4, false);
-		tokio::task::spawn_local(run(stack, desk.clone(), own));
+		tokio::task::spawn_local(run(stack, desk.clone(), own, ports));
 		(Self { desk, inbox: inbox.clone(), outlet, own, gateway }, inbox)
+	}
+
+	/// Ends the stack: applications see their connections reset, what had not begun comes back.
+	pub fn end(&self) {
+		self.desk.over.set(true);
+		self.desk.questions.borrow_mut().clear();
+		self.inbox.wake();
+	}
+
+	/// Why the gateway did not connect to there, if it said so.
+	pub fn why_not(&self, to: &SocketAddr) -> Option<Refusal> {
+		self.desk.reasons.borrow_mut().remove(to)
+	}
+
+	/// Whether it was ended.
+	pub fn is_over(&self) -> bool {
+		self.desk.over.get()
 	}
 
 	/// Connects an accepted stream to a destination beyond the gateway. If it accepts, the application is sent `greeting` and
 	/// then what comes; if not, the stream comes back.
 	pub fn connect(&self, stream: TcpStream, to: SocketAddr, greeting: &[u8]) -> oneshot::Receiver<TcpStream> {
 		let (refused, answer) = oneshot::channel();
+		if self.is_over() {
+			let _ = refused.send(stream);
+			return answer;
+		}
 		let opening = Opening { greeting: greeting.to_vec(), refused };
 		self.desk.wishes.borrow_mut().push_back(Wish { stream, to, opening });
 		self.inbox.wake();
@@ -86,6 +119,7 @@ impl Payer {
 
 	async fn ask(&self, name: &str, kind: dns::Kind) -> anyhow::Result<Vec<IpAddr>> {
 		for _ in 0..DNS_TRIES {
+			anyhow::ensure!(!self.is_over(), "the gateway is gone");
 			let port = {
 				let mut next = self.desk.next.borrow_mut();
 				*next = next.wrapping_add(1) % 10_000;
@@ -109,9 +143,8 @@ impl Payer {
 	}
 }
 
-async fn run(mut stack: Stack, desk: Rc<Desk>, own: OverlayAddress) {
-	let mut port = FIRST_PORT;
-	loop {
+async fn run(mut stack: Stack, desk: Rc<Desk>, own: OverlayAddress, ports: Rc<Cell<u16>>) {
+	while !desk.over.get() {
 		let pause = stack.next().unwrap_or(Duration::from_secs(60));
 		let mut sleep = pin!(tokio::time::sleep(pause));
 		poll_fn(|cx| {
@@ -119,22 +152,38 @@ async fn run(mut stack: Stack, desk: Rc<Desk>, own: OverlayAddress) {
 			let mut woken = false;
 			while let Some(packet) = stack.wire.inbox.pop() {
 				woken = true;
-				if !answer(&desk, &packet) {
+				if let Some((refusal, to)) = Refusal::read(&packet) {
+					note(&desk, &stack, refusal, to);
+				} else if !answer(&desk, &packet) {
 					stack.wire.admitted.push_back(packet);
 				}
 			}
 			let wishes: Vec<_> = desk.wishes.borrow_mut().drain(..).collect();
 			for wish in wishes {
 				woken = true;
-				begin(&mut stack, wish, own, &mut port);
+				desk.reasons.borrow_mut().remove(&wish.to);
+				begin(&mut stack, wish, own, &ports);
 			}
 			stack.turn(cx);
-			match woken {
+			match woken | desk.over.get() {
 				true => Poll::Ready(()),
 				false => sleep.as_mut().poll(cx),
 			}
 		})
 		.await;
+	}
+	stack.conns.drain(..).for_each(Conn::abandon);
+	for wish in desk.wishes.borrow_mut().drain(..) {
+		let _ = wish.opening.refused.send(wish.stream);
+	}
+}
+
+/// The gateway says why it does not connect to where somebody waits for that.
+fn note(desk: &Desk, stack: &Stack, refusal: Refusal, to: SocketAddr) {
+	let waits = |conn: &Conn| stack.sockets.get::<tcp::Socket>(conn.handle()).remote_endpoint() == Some(to.into());
+	let mut reasons = desk.reasons.borrow_mut();
+	if reasons.len() < MAX_CONNECTIONS && stack.conns.iter().any(waits) {
+		reasons.insert(to, refusal);
 	}
 }
 
@@ -153,12 +202,13 @@ fn answer(desk: &Desk, packet: &[u8]) -> bool {
 	true
 }
 
-fn begin(stack: &mut Stack, wish: Wish, own: OverlayAddress, port: &mut u16) {
+fn begin(stack: &mut Stack, wish: Wish, own: OverlayAddress, ports: &Cell<u16>) {
 	if stack.conns.len() >= MAX_CONNECTIONS {
 		let _ = wish.opening.refused.send(wish.stream);
 		return;
 	}
-	*port = if *port >= 39_999 { FIRST_PORT } else { *port + 1 };
+	let port = if (FIRST_PORT..LAST_PORT).contains(&ports.get()) { ports.get() + 1 } else { FIRST_PORT };
+	ports.set(port);
 	let local: IpAddress = match wish.to {
 		SocketAddr::V4(_) => IpAddress::Ipv4(PAYER_V4),
 		SocketAddr::V6(_) => IpAddress::Ipv6(own.to_ipv6()),
@@ -166,7 +216,7 @@ fn begin(stack: &mut Stack, wish: Wish, own: OverlayAddress, port: &mut u16) {
 	let handle = stack.tcp_socket();
 	let socket = stack.sockets.get_mut::<tcp::Socket>(handle);
 	let remote = IpEndpoint::from(wish.to);
-	match socket.connect(stack.iface.context(), remote, (local, *port)) {
+	match socket.connect(stack.iface.context(), remote, (local, port)) {
 		Ok(()) => stack.conns.push(Conn::new(handle, wish.stream, Some(wish.opening))),
 		Err(_) => {
 			stack.sockets.remove(handle);

@@ -200,7 +200,7 @@ impl Network {
 		arguments.extend(names.iter().flat_map(|name| ["--name", name]));
 		let opened: Value = serde_json::from_slice(&self.lab.exec("household", PROGRAM, &arguments)?)?;
 		let channel = opened["channel"].as_u64().with_context(|| format!("no channel in {opened}"))?;
-		self.payer = format!("[payer]\nchannel = {channel}\ngateway = \"{}\"\nlimit = \"1000\"\n", node_id(3));
+		self.payer = format!("[payer]\nchannel = {channel}\ngateway = \"auto\"\nlimit = \"1000\"\n");
 		self.run_household("[tun]\nipv4 = \"100.64.0.2\"\n")?;
 		self.lab.ip("household", "route add 10.9.0.0/24 dev towpath0")
 	}

@@ -20,6 +20,8 @@ pub(super) const REFUSED_FOR: Duration = Duration::from_secs(10);
 pub(super) const AVOIDED_FOR: Duration = Duration::from_secs(60);
 /// A set-up that was passed on and has no answer after this has failed at the next router.
 const UNANSWERED: Duration = Duration::from_millis(1500);
+/// Why a circuit ends whose other end wastes what is paid for (M6). No other one to there is set up for a while.
+pub const WASTED: &str = "the other end sends what nobody asked for";
 /// Most wishes that are remembered.
 const MAX_WISHES: usize = 1024;
 
@@ -140,7 +142,7 @@ impl Agent {
 		let verified = source.verified_down();
 		if source.channel.is_some() && source.waste.add(bytes, verified) {
 			self.retries.insert(from, (now + AVOIDED_FOR, AVOIDED_FOR));
-			self.source_broke(id, "the other end sends what nobody asked for", now);
+			self.source_broke(id, WASTED, now);
 			self.remove_source(id);
 		}
 	}

@@ -45,6 +45,14 @@ impl Agent {
 		self.open_circuit(to, now)
 	}
 
+	/// Sets a circuit up before there is anything to send, to see whether it works. Nothing, if there is one, or if the last
+	/// attempt failed a moment ago.
+	pub fn prepare(&mut self, to: OverlayAddress, now: Instant) {
+		if !self.source_to.contains_key(&to) {
+			self.open_circuit_in_time(to, now);
+		}
+	}
+
 	/// Begins a circuit to a destination that is wanted and has none.
 	fn reopen(&mut self, to: OverlayAddress, now: Instant) -> Option<u32> {
 		if !self.wanted.contains_key(&to) || self.source_to.contains_key(&to) {

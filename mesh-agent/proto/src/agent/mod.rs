@@ -29,6 +29,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 use towpath_primitives::{ChannelId, NodeId, OverlayAddress, Price, SignedReceipt};
 
+pub use avoid::WASTED;
 pub use peers::PeerStatus;
 pub use protected::{PROTECTED_END, PROTECTED_LINK};
 pub use rendezvous::Introductions;

@@ -47,7 +47,7 @@ pub(super) struct Protected {
 	validators: BTreeSet<NodeId>,
 	addresses: BTreeSet<OverlayAddress>,
 	/// Where this agent's own payer goes out of the mesh: that is no consensus.
-	gateway: Option<OverlayAddress>,
+	gateways: BTreeSet<OverlayAddress>,
 	ungranted: BTreeMap<OverlayAddress, Instant>,
 	/// By the link that packets come from, so that no neighbour uses up what an end sends over others; none for our own.
 	ends: BTreeMap<(Option<LinkId>, NodeId), Bucket>,
@@ -125,8 +125,8 @@ impl Agent {
 	}
 
 	/// Where this agent's payer leaves the mesh: the way there is paid for, also if that router validates.
-	pub fn set_gateway(&mut self, gateway: OverlayAddress) {
-		self.protected.gateway = Some(gateway);
+	pub fn set_gateways(&mut self, gateways: impl IntoIterator<Item = OverlayAddress>) {
+		self.protected.gateways = gateways.into_iter().collect();
 	}
 
 	fn is_validator(&self, node: &NodeId) -> bool {
@@ -140,7 +140,7 @@ impl Agent {
 
 	/// Whether this agent pays for what goes there and leaves the mesh.
 	pub(super) fn is_paid_gateway(&self, to: &OverlayAddress) -> bool {
-		self.protected.gateway.as_ref() == Some(to) && self.purse.is_some()
+		self.protected.gateways.contains(to) && self.purse.is_some()
 	}
 
 	/// Whether the next circuit to this destination should be of the class.

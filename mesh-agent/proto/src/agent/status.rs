@@ -238,6 +238,17 @@ impl Agent {
 		self.purse.iter().flat_map(|purse| purse.payees()).collect()
 	}
 
+	/// The circuit that packets to this address take: how far it has come, and its round trip.
+	pub fn circuit_to(&self, to: &OverlayAddress) -> Option<(Phase, Duration)> {
+		let source = self.sources.get(self.source_to.get(to)?)?;
+		Some((source.phase, source.rtt))
+	}
+
+	/// Babel's metric of the route to this address.
+	pub fn metric(&self, to: &OverlayAddress) -> Option<u16> {
+		self.babel.route(&to.0).map(|route| route.metric)
+	}
+
 	/// Whether a live circuit reaches this address.
 	pub fn reaches(&self, to: &OverlayAddress) -> bool {
 		self.source_to.get(to).and_then(|id| self.sources.get(id)).is_some_and(|source| source.phase == Phase::Live)
