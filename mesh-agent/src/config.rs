@@ -2,6 +2,7 @@
 //! it, and nothing is started.
 
 use std::{
+	collections::BTreeSet,
 	net::{IpAddr, Ipv4Addr, SocketAddr},
 	path::{Path, PathBuf},
 };
@@ -42,6 +43,9 @@ pub struct Config {
 	pub router: Option<Router>,
 	/// Pay for one's own.
 	pub payer: Option<Payer>,
+	/// What this machine offers to the mesh, without a TUN device.
+	#[serde(default)]
+	pub services: Vec<Service>,
 	/// Reach the mesh through a TUN device (needs CAP_NET_ADMIN).
 	pub tun: Option<Tun>,
 	/// Reach the mesh through a SOCKS5 and HTTP CONNECT proxy (needs no privilege).
@@ -181,6 +185,16 @@ fn default_path_price() -> Amount {
 	UNIT
 }
 
+/// `[[services]]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Service {
+	/// TCP port of the overlay address.
+	pub port: u16,
+	/// Where connections to it go.
+	pub to: SocketAddr,
+}
+
 /// `[tun]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -281,6 +295,19 @@ impl Config {
 		if config.proxy.is_some() && config.payer.is_none() {
 			bail!("[proxy] needs [payer] with the gateway that its connections leave by");
 		}
+		let mut ports = BTreeSet::new();
+		for service in &config.services {
+			if config.tun.is_some() {
+				bail!("[tun] and [[services]]: choose one; with TUN, let the service listen on the overlay address");
+			}
+			if service.port == 0 || service.port >= crate::stack::payer::PORTS.start || service.port == 53 {
+				let most = crate::stack::payer::PORTS.start - 1;
+				bail!("services.port = {}: 1 to {most}, and not 53, which is the gateway's for names", service.port);
+			}
+			if service.to.port() == 0 || !ports.insert(service.port) {
+				bail!("services.port = {}: once, and with a port in `to`, like 127.0.0.1:8080", service.port);
+			}
+		}
 		if let Some(router) = &config.router {
 			if !(0.0..=10.0).contains(&router.loss_allowance) {
 				bail!("router.loss_allowance = {}: at most 10 percent", router.loss_allowance);
@@ -370,6 +397,11 @@ mod tests {
 		assert!(error("folder = \"x\"\n[payer]\ngateway = \"0x12\"\nlimit = \"1\"").contains("64 digits"));
 		let payer = format!("folder = \"x\"\n[payer]\ngateway = \"{GATEWAY}\"");
 		assert!(error(&payer).contains("limit"), "a spending limit has no default");
+		let service =
+			|more: &str| error(&format!("folder = \"x\"\n{more}[[services]]\nport = 80\nto = \"127.0.0.1:80\""));
+		assert!(service("[tun]\n").contains("overlay address"));
+		assert!(service("[[services]]\nport = 80\nto = \"127.0.0.1:81\"\n").contains("once"));
+		assert!(service("[[services]]\nport = 53\nto = \"127.0.0.1:53\"\n").contains("not 53"));
 		assert!(error(&format!("{payer}\nlimit = \"5\"\n[tun]\n[proxy]")).contains("choose one"));
 	}
 

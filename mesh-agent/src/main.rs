@@ -14,6 +14,7 @@ mod flows;
 mod keys;
 mod logging;
 mod metrics;
+mod names;
 mod operator;
 mod plain;
 mod policy;

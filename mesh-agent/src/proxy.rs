@@ -1,8 +1,10 @@
 //! The proxy: SOCKS5 (RFC 1928, without authentication) and HTTP CONNECT (RFC 9110, section 9.3.6) on one port, for
-//! applications of this machine. Names are resolved at the gateway.
+//! applications of this machine. Names of the mesh are resolved here and lead to their owners; all others are resolved at the
+//! gateway, and lead out there.
 
 use std::{
 	net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+	rc::Rc,
 	time::Duration,
 };
 
@@ -10,10 +12,16 @@ use anyhow::{bail, ensure, Context, Result};
 use tokio::{
 	io::{AsyncReadExt, AsyncWriteExt},
 	net::{TcpListener, TcpStream},
+	sync::oneshot,
 };
+use towpath_primitives::OverlayAddress;
 use tracing::debug;
 
-use crate::stack::payer::Payer;
+use crate::{
+	names::{self, Found},
+	shell::Shared,
+	stack::{inside::Inside, payer::Payer},
+};
 
 /// An application that does not say what it wants within this is cut off.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -22,13 +30,26 @@ const MAX_HEAD: usize = 8 * 1024;
 const SOCKS5: u8 = 5;
 const CONNECT: u8 = 1;
 
+/// The ways that connections can take.
+#[derive(Clone)]
+pub struct Ways {
+	/// What is known of names.
+	pub shared: Rc<Shared>,
+	/// Out, by the gateway.
+	pub payer: Payer,
+	/// The gateway.
+	pub gateway: OverlayAddress,
+	/// To others in the mesh.
+	pub inside: Rc<Inside>,
+}
+
 /// Serves applications until the listener fails.
-pub async fn serve(listener: TcpListener, payer: Payer) -> Result<()> {
+pub async fn serve(listener: TcpListener, ways: Ways) -> Result<()> {
 	loop {
 		let (stream, from) = listener.accept().await.context("the proxy cannot accept connections")?;
-		let payer = payer.clone();
+		let ways = ways.clone();
 		tokio::task::spawn_local(async move {
-			if let Err(error) = handle(stream, payer).await {
+			if let Err(error) = handle(stream, ways).await {
 				debug!(%from, "proxy: {error:#}");
 			}
 		});
@@ -46,7 +67,7 @@ enum Dialect {
 	Http,
 }
 
-async fn handle(mut stream: TcpStream, payer: Payer) -> Result<()> {
+async fn handle(mut stream: TcpStream, ways: Ways) -> Result<()> {
 	stream.set_nodelay(true)?;
 	let request = async {
 		let mut first = [0];
@@ -59,8 +80,8 @@ async fn handle(mut stream: TcpStream, payer: Payer) -> Result<()> {
 	let (dialect, target) = tokio::time::timeout(REQUEST_TIMEOUT, request).await.context("no request in time")??;
 	let to = match target {
 		Target::Address(to) => to,
-		Target::Name(name, port) => match payer.resolve(&name).await {
-			Ok(found) => SocketAddr::new(found[0], port),
+		Target::Name(name, port) => match ways.resolve(&name).await {
+			Ok(found) => SocketAddr::new(found, port),
 			Err(error) => return refuse(stream, dialect, error).await,
 		},
 	};
@@ -68,10 +89,40 @@ async fn handle(mut stream: TcpStream, payer: Payer) -> Result<()> {
 		Dialect::Socks => &[SOCKS5, 0, 0, 1, 0, 0, 0, 0, 0, 0],
 		Dialect::Http => b"HTTP/1.1 200 Connection established\r\n\r\n",
 	};
-	match payer.connect(stream, to, greeting).await {
-		Ok(stream) => refuse(stream, dialect, anyhow::anyhow!("{to} cannot be reached through the gateway")).await,
+	let (answer, way) = ways.connect(stream, to, greeting);
+	match answer.await {
+		Ok(stream) => refuse(stream, dialect, anyhow::anyhow!("{to} cannot be reached {way}")).await,
 		// The stack has it now.
 		Err(_) => Ok(()),
+	}
+}
+
+impl Ways {
+	async fn resolve(&self, name: &str) -> Result<IpAddr> {
+		let host = name.strip_suffix('.').unwrap_or(name);
+		let found = self.shared.names.borrow().resolve(host);
+		match found {
+			Found::Node(node, _) => Ok(IpAddr::V6(node.overlay_address().to_ipv6())),
+			// It is nobody else's business what is looked for in the mesh.
+			Found::Nobody => bail!("no router is registered as {host} in what is known of the chain"),
+			Found::Elsewhere => Ok(self.payer.resolve(host).await?[0]),
+		}
+	}
+
+	/// Hands a stream to whoever can connect it; what comes back if it cannot, and where that went.
+	fn connect(
+		&self,
+		stream: TcpStream,
+		to: SocketAddr,
+		greeting: &[u8],
+	) -> (oneshot::Receiver<TcpStream>, &'static str) {
+		match to.ip() {
+			IpAddr::V6(v6) if names::is_overlay(v6) && v6 != self.gateway.to_ipv6() => {
+				let inside = self.inside.connect(stream, OverlayAddress(v6.octets()), to.port(), greeting);
+				(inside, "in the mesh")
+			}
+			_ => (self.payer.connect(stream, to, greeting), "through the gateway"),
+		}
 	}
 }
 

@@ -34,11 +34,12 @@ use crate::{
 	flows::Flows,
 	keys::{self, Keys},
 	metrics::Metrics,
+	names::{self, Names},
 	plain::{self, Plain},
 	policy::ExitPolicy,
 	proxy,
 	spool::Spool,
-	stack::{gateway, payer::Payer, Inbox, Outlet},
+	stack::{gateway, inside::Inside, payer::Payer, services::Services, Inbox, Outlet},
 	tun::Tun,
 	udp::Udp,
 };
@@ -66,6 +67,8 @@ pub struct Shared {
 	pub interfaces: RefCell<Interfaces>,
 	/// Babel with other routers, if that is wanted.
 	pub plain: Option<Rc<Plain>>,
+	/// Names of the mesh.
+	pub names: RefCell<Names>,
 	/// Something was put into the agent.
 	pub work: Notify,
 	/// What happens, for whoever listens.
@@ -81,6 +84,7 @@ impl Shared {
 			flows: RefCell::default(),
 			interfaces: RefCell::default(),
 			plain,
+			names: RefCell::default(),
 			work: Notify::new(),
 			news: News::default(),
 			start: Clock::now(),
@@ -102,6 +106,9 @@ struct Shell {
 	chain: ChainHandle,
 	payer_inbox: Option<Rc<Inbox>>,
 	gateways: BTreeMap<OverlayAddress, Rc<Inbox>>,
+	inside: Rc<Inside>,
+	services: Services,
+	names: names::Keeper,
 	policy: Option<Rc<ExitPolicy>>,
 	own: OverlayAddress,
 	head_written: u64,
@@ -134,6 +141,8 @@ pub async fn run(config: Config) -> Result<()> {
 	let plain = speaking.as_ref().map(|speaking| speaking.plain.clone());
 	let (core, seed) = (core_config(&config, secrets)?, keys::random()?);
 	let shared = Rc::new(Shared::new(Agent::new(core, crypto, &records, seed, Instant::from_micros(0)), plain));
+	let (keeper, known_names) = names::Keeper::open(&config.folder, genesis)?;
+	shared.names.replace(known_names);
 	let node = shared.agent.borrow().node();
 	let draws = config.router.is_some() && config.chain.draw_rewards;
 	let (chain, mut updates) = chain::start(config.chain.endpoint.clone(), genesis, signer, draws.then_some(node));
@@ -154,6 +163,14 @@ pub async fn run(config: Config) -> Result<()> {
 		chain,
 		payer_inbox: None,
 		gateways: BTreeMap::new(),
+		inside: Rc::new(Inside::new(shared.clone(), own)),
+		services: Services::new(
+			shared.clone(),
+			own,
+			config.services.iter().map(|service| (service.port, service.to)).collect(),
+			config.tun.is_none(),
+		),
+		names: keeper,
 		policy: policy.map(Rc::new),
 		own,
 		head_written: 0,
@@ -321,10 +338,11 @@ impl Shell {
 					.with_context(|| format!("proxy.listen: cannot listen on {}", proxy.listen))?;
 				let gateway = payer.gateway.overlay_address();
 				let outlet = Outlet::new(self.shared.clone(), gateway);
-				let (stack, inbox) = Payer::start(self.own, gateway, outlet);
+				let (payer, inbox) = Payer::start(self.own, gateway, outlet);
 				self.payer_inbox = Some(inbox);
+				let ways = proxy::Ways { shared: self.shared.clone(), payer, gateway, inside: self.inside.clone() };
 				tokio::task::spawn_local(async move {
-					if let Err(error) = proxy::serve(listener, stack).await {
+					if let Err(error) = proxy::serve(listener, ways).await {
 						warn!("{error:#}");
 					}
 				});
@@ -354,6 +372,8 @@ impl Shell {
 		}
 		let stacks = self.payer_inbox.iter().chain(self.gateways.values());
 		stacks.filter(|inbox| inbox.is_blocked()).for_each(|inbox| inbox.wake());
+		self.inside.wake_blocked();
+		self.services.wake_blocked();
 		Ok(())
 	}
 
@@ -393,6 +413,9 @@ impl Shell {
 		if self.is_our_gateway(&from) && !self.shared.flows.borrow_mut().is_wanted(&packet) {
 			let now = self.shared.now();
 			self.shared.agent.borrow_mut().unwanted(from, packet.len() as u64, now);
+		}
+		if self.services.take(from, &packet) || self.inside.take(from, &packet) {
+			return;
 		}
 		let Some(ends) = crate::stack::endpoints(&packet) else { return };
 		let to_us = ends.to.ip() == IpAddr::V6(self.own.to_ipv6());
@@ -443,7 +466,10 @@ impl Shell {
 				}
 			}
 			Update::Time(_) => {}
-			Update::Registry(routers) => agent.set_registry(registry(&routers), now),
+			Update::Registry(height, routers) => {
+				self.names.learn(&mut self.shared.names.borrow_mut(), height, &routers);
+				agent.set_registry(registry(&routers), now)
+			}
 			Update::Validators(nodes) => agent.set_validators(nodes, now),
 			Update::Channel(id, view) => {
 				let paying = self.config.payer.as_ref().and_then(|payer| payer.channel) == Some(id);

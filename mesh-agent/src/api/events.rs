@@ -168,7 +168,7 @@ impl News {
 				}
 			}
 			Update::Time(time) => self.compare_clocks(unix_time(), *time),
-			Update::Head(_) | Update::Registry(_) | Update::Validators(_) | Update::Channel(..) => {}
+			Update::Head(_) | Update::Registry(..) | Update::Validators(_) | Update::Channel(..) => {}
 		}
 	}
 

@@ -35,8 +35,8 @@ pub enum Update {
 	Head(u64),
 	/// What the time was in it, in milliseconds since 1970.
 	Time(u64),
-	/// All routers.
-	Registry(Vec<Router>),
+	/// All routers, at a finalised height.
+	Registry(u64, Vec<Router>),
 	/// The validators' routers are others now.
 	Validators(Vec<NodeId>),
 	/// A watched channel, at the newest finalised block.
@@ -138,10 +138,10 @@ impl Service {
 			client.genesis()
 		);
 		self.tell(Update::Connected(client.genesis()));
-		let (_, at) = client.finalised().await?;
+		let (number, at) = client.finalised().await?;
 		self.block = client.slot_duration(at).await?;
 		// Genesis is final, and no head follows it before links carry votes: who is admitted must not wait for one.
-		self.tell(Update::Registry(client.routers(at).await?));
+		self.tell(Update::Registry(number, client.routers(at).await?));
 		self.read_validators(client, at).await?;
 		let mut heads = client.heads().await?;
 		let (done, mut finished) = mpsc::unbounded_channel();
@@ -174,7 +174,7 @@ impl Service {
 			}
 		}
 		if self.heads.is_multiple_of(REGISTRY_EVERY) {
-			self.tell(Update::Registry(client.routers(at).await?));
+			self.tell(Update::Registry(number, client.routers(at).await?));
 		}
 		self.heads += 1;
 		self.read_validators(client, at).await?;

@@ -27,7 +27,8 @@ use super::{
 /// A name that is not resolved after this is asked for again, and then given up.
 const DNS_TIMEOUT: Duration = Duration::from_secs(3);
 const DNS_TRIES: u32 = 3;
-const FIRST_PORT: u16 = 20_000;
+/// Ports that connections of a payer begin at.
+pub const PORTS: std::ops::Range<u16> = 20_000..40_000;
 
 struct Wish {
 	stream: TcpStream,
@@ -110,13 +111,13 @@ impl Payer {
 }
 
 async fn run(mut stack: Stack, desk: Rc<Desk>, own: OverlayAddress) {
-	let mut port = FIRST_PORT;
-	loop {
+	let mut port = PORTS.start;
+	while !stack.wire.inbox.is_closed() {
 		let pause = stack.next().unwrap_or(Duration::from_secs(60));
 		let mut sleep = pin!(tokio::time::sleep(pause));
 		poll_fn(|cx| {
 			stack.wire.inbox.clone().listen(cx.waker());
-			let mut woken = false;
+			let mut woken = stack.wire.inbox.is_closed();
 			while let Some(packet) = stack.wire.inbox.pop() {
 				woken = true;
 				if !answer(&desk, &packet) {
@@ -129,6 +130,7 @@ async fn run(mut stack: Stack, desk: Rc<Desk>, own: OverlayAddress) {
 				begin(&mut stack, wish, own, &mut port);
 			}
 			stack.turn(cx);
+			stack.wire.inbox.set_open(stack.conns.len());
 			match woken {
 				true => Poll::Ready(()),
 				false => sleep.as_mut().poll(cx),
@@ -158,7 +160,7 @@ fn begin(stack: &mut Stack, wish: Wish, own: OverlayAddress, port: &mut u16) {
 		let _ = wish.opening.refused.send(wish.stream);
 		return;
 	}
-	*port = if *port >= 39_999 { FIRST_PORT } else { *port + 1 };
+	*port = if *port + 1 >= PORTS.end { PORTS.start } else { *port + 1 };
 	let local: IpAddress = match wish.to {
 		SocketAddr::V4(_) => IpAddress::Ipv4(PAYER_V4),
 		SocketAddr::V6(_) => IpAddress::Ipv6(own.to_ipv6()),

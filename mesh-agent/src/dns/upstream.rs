@@ -1,0 +1,104 @@
+//! Questions on their way through the circuit to the gateway, and answers that come back.
+
+use std::{
+	cell::RefCell,
+	collections::BTreeMap,
+	net::{IpAddr, SocketAddr},
+	ops::Range,
+	rc::Rc,
+	time::Duration,
+};
+
+use anyhow::{bail, ensure, Context, Result};
+use hickory_proto::op::{Edns, Message, MessageType, OpCode};
+use tokio::sync::oneshot;
+use towpath_primitives::OverlayAddress;
+
+use super::{resolver::answers, MAX_DATAGRAM};
+use crate::{
+	keys,
+	shell::Shared,
+	stack::{endpoints, udp_packet, udp_payload, Outlet, Transport},
+};
+
+/// Where questions come from: beyond what Linux gives to programs, so that beside a TUN device nothing of theirs is taken.
+const PORTS: Range<u16> = 61_000..65_535;
+/// The gateway's port for names.
+const NAMES: u16 = 53;
+/// A question is sent again after this, and given up after the last time.
+const PATIENCE: [Duration; 3] = [Duration::from_millis(1_500), Duration::from_millis(1_500), Duration::from_secs(2)];
+
+/// The way to the gateway's resolver.
+pub(super) struct Upstream {
+	outlet: Outlet,
+	own: OverlayAddress,
+	gateway: OverlayAddress,
+	waiting: RefCell<BTreeMap<u16, oneshot::Sender<Vec<u8>>>>,
+}
+
+/// Frees its port.
+struct Place<'a>(&'a Upstream, u16);
+
+impl Drop for Place<'_> {
+	fn drop(&mut self) {
+		self.0.waiting.borrow_mut().remove(&self.1);
+	}
+}
+
+impl Upstream {
+	pub(super) fn new(shared: Rc<Shared>, own: OverlayAddress, gateway: OverlayAddress) -> Self {
+		Self { outlet: Outlet::new(shared, gateway), own, gateway, waiting: RefCell::default() }
+	}
+
+	/// Has the gateway resolve a question.
+	pub(super) async fn ask(&self, query: &Message) -> Result<Message> {
+		for patience in PATIENCE {
+			let luck = keys::random()?;
+			let draw = |at: usize| u16::from_le_bytes([luck[at], luck[at + 1]]);
+			let (id, port) = (draw(0), PORTS.start + draw(2) % (PORTS.end - PORTS.start));
+			let question = question(query, id)?;
+			let (sender, answer) = oneshot::channel();
+			let taken = self.waiting.borrow().contains_key(&port);
+			ensure!(!taken, "the port of this question is another's");
+			self.waiting.borrow_mut().insert(port, sender);
+			let _place = Place(self, port);
+			let at = |address: OverlayAddress, port| SocketAddr::new(IpAddr::V6(address.to_ipv6()), port);
+			let packet = udp_packet(at(self.own, port), at(self.gateway, NAMES), &question.to_vec()?);
+			self.outlet.send(&packet.context("two addresses of one family")?);
+			if let Ok(Ok(answer)) = tokio::time::timeout(patience, answer).await {
+				let answer = Message::from_vec(&answer).context("the gateway's answer is no DNS message")?;
+				ensure!(answers(&answer, &question), "the gateway answered another question");
+				return Ok(answer);
+			}
+		}
+		bail!("the gateway does not answer")
+	}
+
+	/// Takes a packet of the gateway's. Whether it is the answer to a question that waits for one.
+	pub(super) fn take(&self, packet: &[u8]) -> bool {
+		let Some(ends) = endpoints(packet).filter(|ends| ends.transport == Transport::Udp) else { return false };
+		let from_names = ends.from == SocketAddr::new(IpAddr::V6(self.gateway.to_ipv6()), NAMES);
+		let to_us = ends.to.ip() == IpAddr::V6(self.own.to_ipv6());
+		if !from_names || !to_us || !PORTS.contains(&ends.to.port()) {
+			return false;
+		}
+		let waiting = self.waiting.borrow_mut().remove(&ends.to.port());
+		if let (Some(waiting), Some(payload)) = (waiting, udp_payload(packet)) {
+			let _ = waiting.send(payload.to_vec());
+		}
+		true
+	}
+}
+
+/// The question alone: what else an application says of itself, like cookies or where it is, is not passed on.
+pub(super) fn question(query: &Message, id: u16) -> Result<Message> {
+	let mut message = Message::new(id, MessageType::Query, OpCode::Query);
+	message.metadata.recursion_desired = true;
+	message.metadata.checking_disabled = query.checking_disabled;
+	message.add_query(query.queries.first().context("a question")?.clone());
+	let mut edns = Edns::new();
+	edns.set_max_payload(MAX_DATAGRAM);
+	edns.set_dnssec_ok(query.edns.as_ref().is_some_and(|edns| edns.flags().dnssec_ok));
+	message.set_edns(edns);
+	Ok(message)
+}
