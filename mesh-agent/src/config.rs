@@ -11,7 +11,7 @@ use anyhow::{bail, Context, Result};
 use serde::{Deserialize, Deserializer};
 use towpath_primitives::{Amount, ChannelId, NodeId, Price};
 
-use crate::plain::config::Plain;
+use crate::{dns, plain::config::Plain};
 
 /// Base units in one TOW.
 pub const UNIT: Amount = 1_000_000_000_000;
@@ -50,6 +50,8 @@ pub struct Config {
 	pub tun: Option<Tun>,
 	/// Reach the mesh through a SOCKS5 and HTTP CONNECT proxy (needs no privilege).
 	pub proxy: Option<Proxy>,
+	/// Answer this machine's questions for names.
+	pub dns: Option<dns::Config>,
 	/// The admin API on loopback, besides the socket in the folder.
 	#[serde(default)]
 	pub api: Api,
@@ -149,6 +151,8 @@ pub struct Gateway {
 	pub allow: Vec<String>,
 	/// Addresses that connections leave from.
 	pub source: Vec<IpAddr>,
+	/// Who resolves payers' names; nobody: whom the system asks.
+	pub resolvers: Vec<SocketAddr>,
 }
 
 /// `[payer]`
@@ -329,6 +333,12 @@ impl Config {
 				bail!("plain.interfaces: {} is our own TUN device, no link to neighbours; name others", tun.name);
 			}
 		}
+		for listen in config.dns.iter().flat_map(|dns| &dns.listen) {
+			let overlay = matches!(listen.ip(), IpAddr::V6(v6) if crate::names::is_overlay(v6));
+			if !listen.ip().is_loopback() && !(overlay && config.tun.is_some()) {
+				bail!("dns.listen: {listen}: it is for this machine; listen on loopback, like 127.0.0.1:5354, or with [tun] on the overlay address");
+			}
+		}
 		let local = |address: &SocketAddr| address.ip().is_loopback();
 		let proxy = config.proxy.as_ref().map(|proxy| proxy.listen);
 		for (name, address) in [("metrics", config.metrics), ("api.listen", config.api.listen), ("proxy.listen", proxy)]
@@ -397,6 +407,8 @@ mod tests {
 		assert!(error("folder = \"x\"\n[payer]\ngateway = \"0x12\"\nlimit = \"1\"").contains("64 digits"));
 		let payer = format!("folder = \"x\"\n[payer]\ngateway = \"{GATEWAY}\"");
 		assert!(error(&payer).contains("limit"), "a spending limit has no default");
+		assert!(error("folder = \"x\"\n[dns]\nlisten = [\"0.0.0.0:53\"]").contains("loopback"));
+		assert!(error("folder = \"x\"\n[dns]\nlisten = [\"[fd00::1]:53\"]").contains("[tun]"));
 		let service =
 			|more: &str| error(&format!("folder = \"x\"\n{more}[[services]]\nport = 80\nto = \"127.0.0.1:80\""));
 		assert!(service("[tun]\n").contains("overlay address"));

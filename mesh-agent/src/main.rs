@@ -10,6 +10,7 @@ mod config;
 mod crypto;
 mod dev;
 mod discovery;
+mod dns;
 mod flows;
 mod keys;
 mod logging;

@@ -48,13 +48,15 @@ pub struct ExitPolicy {
 	pub allow: Vec<Range>,
 	/// Connections leave from these addresses.
 	pub sources: Vec<IpAddr>,
+	/// Who resolves payers' names; nobody: whom the system asks.
+	pub resolvers: Vec<SocketAddr>,
 }
 
 impl ExitPolicy {
 	/// What a configuration says.
 	pub fn new(gateway: &crate::config::Gateway) -> Result<Self> {
 		let allow = gateway.allow.iter().map(|range| range.parse()).collect::<Result<_>>()?;
-		Ok(Self { allow, sources: gateway.source.clone() })
+		Ok(Self { allow, sources: gateway.source.clone(), resolvers: gateway.resolvers.clone() })
 	}
 
 	/// Whether a destination may be reached. Loopback, link-local, private and other special addresses may not, unless the
@@ -139,7 +141,7 @@ mod tests {
 
 	#[test]
 	fn what_the_operator_allows_is_allowed_and_no_more() {
-		let policy = ExitPolicy { allow: vec!["127.0.0.5/32".parse().unwrap()], sources: Vec::new() };
+		let policy = ExitPolicy { allow: vec!["127.0.0.5/32".parse().unwrap()], ..ExitPolicy::default() };
 		assert!(allows(&policy, "127.0.0.5:8080"));
 		assert!(!allows(&policy, "127.0.0.4:8080"));
 	}

@@ -31,6 +31,7 @@ use crate::{
 	config::{self, Config},
 	crypto::RingCrypto,
 	discovery::{self, Interfaces},
+	dns::{resolver, Counts, Dns},
 	flows::Flows,
 	keys::{self, Keys},
 	metrics::Metrics,
@@ -39,7 +40,13 @@ use crate::{
 	policy::ExitPolicy,
 	proxy,
 	spool::Spool,
-	stack::{gateway, inside::Inside, payer::Payer, services::Services, Inbox, Outlet},
+	stack::{
+		gateway,
+		inside::Inside,
+		payer::{self, Payer},
+		services::Services,
+		Inbox, Outlet,
+	},
 	tun::Tun,
 	udp::Udp,
 };
@@ -69,6 +76,8 @@ pub struct Shared {
 	pub plain: Option<Rc<Plain>>,
 	/// Names of the mesh.
 	pub names: RefCell<Names>,
+	/// What was asked of the resolver here.
+	pub questions: Counts,
 	/// Something was put into the agent.
 	pub work: Notify,
 	/// What happens, for whoever listens.
@@ -85,6 +94,7 @@ impl Shared {
 			interfaces: RefCell::default(),
 			plain,
 			names: RefCell::default(),
+			questions: Counts::default(),
 			work: Notify::new(),
 			news: News::default(),
 			start: Clock::now(),
@@ -107,6 +117,7 @@ struct Shell {
 	payer_inbox: Option<Rc<Inbox>>,
 	gateways: BTreeMap<OverlayAddress, Rc<Inbox>>,
 	inside: Rc<Inside>,
+	dns: Option<Rc<Dns>>,
 	services: Services,
 	names: names::Keeper,
 	policy: Option<Rc<ExitPolicy>>,
@@ -156,6 +167,16 @@ pub async fn run(config: Config) -> Result<()> {
 	known.chain.genesis = Some(genesis);
 	let _api = api::start(api::Desk::new(shared.clone(), known, metrics.clone())).await?;
 	let policy = config.router.as_ref().and_then(|router| router.gateway.as_ref()).map(ExitPolicy::new).transpose()?;
+	let policy = policy.map(Rc::new);
+	let mut services: BTreeMap<_, _> = config.services.iter().map(|service| (service.port, service.to)).collect();
+	if let Some(policy) = &policy {
+		services.insert(53, resolver::serve(policy.clone()).await?);
+	}
+	let gateway = config.payer.as_ref().map(|payer| payer.gateway.overlay_address());
+	let dns = match &config.dns {
+		Some(dns) => Some(Dns::start(shared.clone(), dns, own, gateway).await?),
+		None => None,
+	};
 	let mut shell = Shell {
 		shared: shared.clone(),
 		tun,
@@ -163,15 +184,11 @@ pub async fn run(config: Config) -> Result<()> {
 		chain,
 		payer_inbox: None,
 		gateways: BTreeMap::new(),
-		inside: Rc::new(Inside::new(shared.clone(), own)),
-		services: Services::new(
-			shared.clone(),
-			own,
-			config.services.iter().map(|service| (service.port, service.to)).collect(),
-			config.tun.is_none(),
-		),
+		inside: Rc::new(Inside::new(shared.clone(), own, payer::PORTS)),
+		dns,
+		services: Services::new(shared.clone(), own, services, config.tun.is_none()),
 		names: keeper,
-		policy: policy.map(Rc::new),
+		policy,
 		own,
 		head_written: 0,
 		low_at: None,
@@ -374,6 +391,7 @@ impl Shell {
 		stacks.filter(|inbox| inbox.is_blocked()).for_each(|inbox| inbox.wake());
 		self.inside.wake_blocked();
 		self.services.wake_blocked();
+		self.dns.iter().for_each(|dns| dns.wake_blocked());
 		Ok(())
 	}
 
@@ -414,7 +432,8 @@ impl Shell {
 			let now = self.shared.now();
 			self.shared.agent.borrow_mut().unwanted(from, packet.len() as u64, now);
 		}
-		if self.services.take(from, &packet) || self.inside.take(from, &packet) {
+		let is_answer = self.is_our_gateway(&from) && self.dns.as_ref().is_some_and(|dns| dns.take(&packet));
+		if is_answer || self.services.take(from, &packet) || self.inside.take(from, &packet) {
 			return;
 		}
 		let Some(ends) = crate::stack::endpoints(&packet) else { return };

@@ -28,6 +28,7 @@ pub fn view(config: &Config) -> Value {
 		"payer": config.payer.as_ref().map(payer),
 		"tun": config.tun.as_ref().map(|tun| json!({ "name": tun.name, "ipv4": tun.ipv4 })),
 		"services": config.services.iter().map(|service| json!({ "port": service.port, "to": service.to.to_string() })).collect::<Vec<_>>(),
+		"dns": config.dns.as_ref().map(|dns| json!({ "listen": dns.listen })),
 		"plain": config.plain.as_ref().map(|plain| plain.view()),
 		"proxy": config.proxy.as_ref().map(|proxy| json!({ "listen": proxy.listen.to_string() })),
 	})
@@ -40,7 +41,7 @@ fn router(router: &Router) -> Value {
 		"unsecured_total": show_tow(router.unsecured_total),
 		"free_rate": router.free_rate,
 		"loss_allowance": router.loss_allowance,
-		"gateway": router.gateway.as_ref().map(|gateway| json!({ "allow": gateway.allow, "source": gateway.source })),
+		"gateway": router.gateway.as_ref().map(|gateway| json!({ "allow": gateway.allow, "source": gateway.source, "resolvers": gateway.resolvers })),
 	})
 }
 

@@ -144,8 +144,9 @@ fn the_socket_is_its_owners_alone_and_goes_with_the_agent() {
 #[test]
 fn the_configuration_in_force_has_every_key_of_the_guide() {
 	let node = "11".repeat(32);
-	let text =
-		format!("folder = \"x\"\n[router]\n[router.gateway]\n[payer]\ngateway = \"0x{node}\"\nlimit = \"1\"\n[{{}}]");
+	let text = format!(
+		"folder = \"x\"\n[router]\n[router.gateway]\n[payer]\ngateway = \"0x{node}\"\nlimit = \"1\"\n[dns]\n[{{}}]"
+	);
 	let views = ["tun", "proxy"].map(|section| config::view(&Config::parse(&text.replace("{}", section)).unwrap()));
 	let guide = include_str!("../../../docs/agent.md");
 	let (_, table) = guide.split_once("| key | default | unit, meaning |").unwrap();

@@ -7,7 +7,7 @@ use towpath_primitives::Amount;
 use towpath_proto::{agent::Standing, settlement::Serving, time::Instant};
 
 use super::{desk::Desk, events::is_off};
-use crate::shell::Shared;
+use crate::{dns::Counts, shell::Shared};
 
 /// Everything in short.
 pub fn status(desk: &Desk) -> Value {
@@ -31,10 +31,23 @@ pub fn status(desk: &Desk) -> Value {
 		"drops": drops(shared),
 		"delivered_bytes": core.delivered,
 		"chain": chain(desk),
+		"questions": desk.config.dns.as_ref().map(|_| questions(&shared.questions)),
 		"plain": shared.plain.as_ref().map(|plain| plain.status()),
 	});
 	status["trouble"] = trouble(desk).into();
 	status
+}
+
+/// What was asked of the resolver here.
+fn questions(counts: &Counts) -> Value {
+	json!({
+		"asked": counts.asked.get(),
+		"inside": counts.inside.get(),
+		"cached": counts.cached.get(),
+		"passed_on": counts.passed_on.get(),
+		"failed": counts.failed.get(),
+		"crowded": counts.crowded.get(),
+	})
 }
 
 fn standing(standing: Standing) -> &'static str {

@@ -10,9 +10,9 @@ use hickory_proto::{
 	rr::{Name, RData, Record, RecordType},
 };
 
-/// Most answers that are kept, and their largest size in bytes: 2 MiB at most.
+/// Most answers that are kept, and their largest size in bytes: 4 MiB at most.
 const MAX_ANSWERS: usize = 1024;
-const MAX_SIZE: usize = 2048;
+const MAX_SIZE: usize = 4096;
 /// Nothing is kept for longer, in seconds: what is there, and that nothing is there (RFC 2308).
 const LONGEST: (u32, u32) = (86_400, 3 * 3_600);
 

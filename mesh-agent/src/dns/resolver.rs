@@ -1,12 +1,14 @@
 //! The gateway's side: questions of payers, passed on to the resolvers that this machine uses itself.
 
 use std::{
+	cell::Cell,
 	net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 	path::Path,
+	rc::Rc,
 	time::Duration,
 };
 
-use anyhow::{bail, ensure, Context, Result};
+use anyhow::{Context, Result};
 use hickory_proto::{
 	op::{Message, MessageType, ResponseCode},
 	rr::{
@@ -17,10 +19,10 @@ use hickory_proto::{
 use resolv_conf::ScopedIp;
 use tokio::{
 	io::{AsyncReadExt, AsyncWriteExt},
-	net::{TcpStream, UdpSocket},
+	net::{TcpListener, TcpStream, UdpSocket},
 };
 
-use super::{carry, fitting, refusal, reply, upstream, LEAST_DATAGRAM, MAX_DATAGRAM};
+use super::{carry, fitting, refusal, reply, server, server::Place, upstream, LEAST_DATAGRAM, MAX_DATAGRAM};
 use crate::{keys, names, policy::ExitPolicy};
 
 /// Where a system says which resolvers it uses.
@@ -28,6 +30,8 @@ const FILE: &str = "/etc/resolv.conf";
 /// Most of them that are asked for one question, and for how long each.
 const MAX_SERVERS: usize = 3;
 const PATIENCE: Duration = Duration::from_millis(1_200);
+/// Most connections of all payers.
+const MAX_CONNECTIONS: usize = 256;
 /// Seconds for which an answer stands that came from the system without any.
 const TTL: u32 = 60;
 
@@ -44,13 +48,44 @@ pub(super) fn answers(answer: &Message, query: &Message) -> bool {
 
 /// The answer to a payer's message, as the bytes of a datagram. Nothing, if it is no question.
 pub async fn answer(policy: &ExitPolicy, message: &[u8]) -> Option<Vec<u8>> {
+	let (answer, limit) = find(policy, message).await?;
+	fitting(&answer, limit.clamp(LEAST_DATAGRAM, MAX_DATAGRAM))
+}
+
+/// Answers by TCP what is too large for a datagram, on loopback: connections to port 53 of the overlay address come here.
+pub async fn serve(policy: Rc<ExitPolicy>) -> Result<SocketAddr> {
+	let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+	let address = listener.local_addr()?;
+	tokio::task::spawn_local(async move {
+		let taken = Rc::new(Cell::new(0));
+		loop {
+			let Ok((stream, _)) = listener.accept().await else {
+				tokio::time::sleep(PATIENCE).await;
+				continue;
+			};
+			let Some(place) = Place::take(&taken, MAX_CONNECTIONS) else { continue };
+			let policy = policy.clone();
+			tokio::task::spawn_local(async move {
+				let _place = place;
+				let whole = async |message: &[u8]| fitting(&find(&policy, message).await?.0, u16::MAX);
+				// Whoever hangs up has had enough.
+				let _ = server::serve(stream, whole).await;
+			});
+		}
+	});
+	Ok(address)
+}
+
+/// The answer to a message, and how much its asker takes in a datagram.
+async fn find(policy: &ExitPolicy, message: &[u8]) -> Option<(Message, u16)> {
 	let query = Message::from_vec(message).ok().filter(|query| query.message_type == MessageType::Query)?;
 	let limit = query.edns.as_ref().map_or(LEAST_DATAGRAM, |edns| edns.max_payload());
 	let answer = match refusal(&query) {
 		Some(code) => reply(&query, code),
-		None => resolve(policy, &query, &servers(Path::new(FILE))).await,
+		None if policy.resolvers.is_empty() => resolve(policy, &query, &servers(Path::new(FILE))).await,
+		None => resolve(policy, &query, &policy.resolvers).await,
 	};
-	fitting(&answer, limit.clamp(LEAST_DATAGRAM, MAX_DATAGRAM))
+	Some((answer, limit))
 }
 
 /// The system's resolvers. The file is read for every question, since systems that move change it.
@@ -74,9 +109,11 @@ async fn resolve(policy: &ExitPolicy, query: &Message, servers: &[SocketAddr]) -
 	if names::is_inside(name.trim_end_matches('.')) {
 		return reply(query, ResponseCode::NXDomain);
 	}
-	for server in servers {
+	for server in servers.iter().take(MAX_SERVERS) {
 		match ask(*server, query).await {
-			Ok(found) if found.response_code != ResponseCode::ServFail && found.response_code != ResponseCode::Refused => {
+			Ok(found)
+				if found.response_code != ResponseCode::ServFail && found.response_code != ResponseCode::Refused =>
+			{
 				return carry(query, found);
 			}
 			Ok(_) => {}
@@ -152,4 +189,71 @@ async fn by_tcp(server: SocketAddr, bytes: &[u8]) -> Result<Message> {
 	let mut answer = vec![0; usize::from(stream.read_u16().await?)];
 	stream.read_exact(&mut answer).await?;
 	Ok(Message::from_vec(&answer)?)
+}
+
+#[cfg(test)]
+mod tests {
+	use hickory_proto::{
+		op::{OpCode, Query},
+		rr::Name,
+	};
+
+	use super::*;
+
+	fn query(host: &str) -> Message {
+		let mut query = Message::new(7, MessageType::Query, OpCode::Query);
+		query.add_query(Query::query(Name::from_ascii(host).unwrap(), RecordType::TXT));
+		query
+	}
+
+	/// A resolver that answers once with this code, after somebody's wrong guess.
+	async fn once(code: ResponseCode) -> SocketAddr {
+		let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+		let address = socket.local_addr().unwrap();
+		tokio::spawn(async move {
+			let mut buffer = [0; 512];
+			let (length, from) = socket.recv_from(&mut buffer).await.unwrap();
+			let asked = Message::from_vec(&buffer[..length]).unwrap();
+			for id in [asked.id.wrapping_add(1), asked.id] {
+				let mut answer = Message::new(id, MessageType::Response, OpCode::Query);
+				answer.metadata.response_code = if id == asked.id { code } else { ResponseCode::NXDomain };
+				answer.add_query(asked.queries[0].clone());
+				socket.send_to(&answer.to_vec().unwrap(), from).await.unwrap();
+			}
+		});
+		address
+	}
+
+	#[tokio::test]
+	async fn the_next_resolver_is_asked_when_one_fails_and_a_guess_is_not_an_answer() {
+		let servers = [once(ResponseCode::ServFail).await, once(ResponseCode::NoError).await];
+		let answer = resolve(&ExitPolicy::default(), &query("example.org."), &servers).await;
+		assert_eq!((answer.id, answer.response_code), (7, ResponseCode::NoError));
+		let none = [once(ResponseCode::Refused).await];
+		let answer = resolve(&ExitPolicy::default(), &query("example.org."), &none).await;
+		assert_eq!(answer.response_code, ResponseCode::ServFail);
+	}
+
+	#[tokio::test]
+	async fn no_resolver_is_told_of_a_name_of_the_mesh() {
+		let server = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+		let servers = [server.local_addr().unwrap()];
+		let answer = resolve(&ExitPolicy::default(), &query("Garden.Mesh."), &servers).await;
+		assert_eq!(answer.response_code, ResponseCode::NXDomain);
+		assert!(server.try_recv(&mut [0; 512]).is_err());
+	}
+
+	#[test]
+	fn the_systems_resolvers_are_read_from_its_file() {
+		let folder = tempfile::tempdir().unwrap();
+		let file = folder.path().join("resolv.conf");
+		std::fs::write(
+			&file,
+			"# ours\nnameserver 192.0.2.1\nnonsense\nnameserver 2001:db8::1\nnameserver fe80::1%eth0\n",
+		)
+		.unwrap();
+		let expected: [SocketAddr; 2] = ["192.0.2.1:53".parse().unwrap(), "[2001:db8::1]:53".parse().unwrap()];
+		assert_eq!(servers(&file), expected);
+		assert!(servers(&folder.path().join("none")).is_empty());
+	}
 }

@@ -28,10 +28,10 @@ const TRIES: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(300);
 
 /// One of a bounded number of places.
-struct Place(Rc<Cell<usize>>);
+pub(super) struct Place(Rc<Cell<usize>>);
 
 impl Place {
-	fn take(taken: &Rc<Cell<usize>>, most: usize) -> Option<Self> {
+	pub(super) fn take(taken: &Rc<Cell<usize>>, most: usize) -> Option<Self> {
 		(taken.get() < most).then(|| taken.set(taken.get() + 1))?;
 		Some(Self(taken.clone()))
 	}
@@ -49,9 +49,7 @@ pub(super) async fn start(dns: Rc<Dns>, listen: SocketAddr) -> Result<()> {
 	let (udp, tcp) = loop {
 		let bound = async { Ok((UdpSocket::bind(listen).await?, TcpListener::bind(listen).await?)) };
 		match bound.await {
-			Err(error) if matches!(ErrorKind::AddrNotAvailable, kind if kind == std::io::Error::kind(&error))
-				&& tried < TRIES =>
-			{
+			Err(error) if std::io::Error::kind(&error) == ErrorKind::AddrNotAvailable && tried < TRIES => {
 				tried += 1;
 				tokio::time::sleep(PAUSE).await;
 			}
@@ -116,12 +114,13 @@ async fn connections(dns: Rc<Dns>, listener: TcpListener) {
 		tokio::task::spawn_local(async move {
 			let _place = place;
 			// Whoever hangs up has had enough.
-			let _ = serve(&dns, stream).await;
+			let _ = serve(stream, async |message: &[u8]| fitting(&dns.answer(message).await?.0, u16::MAX)).await;
 		});
 	}
 }
 
-async fn serve(dns: &Dns, mut stream: TcpStream) -> Result<()> {
+/// Answers the messages of one connection, one after the other.
+pub(super) async fn serve(mut stream: TcpStream, answer: impl AsyncFn(&[u8]) -> Option<Vec<u8>>) -> Result<()> {
 	stream.set_nodelay(true)?;
 	loop {
 		let read = async {
@@ -130,8 +129,7 @@ async fn serve(dns: &Dns, mut stream: TcpStream) -> Result<()> {
 			Ok::<_, std::io::Error>(message)
 		};
 		let message = tokio::time::timeout(IDLE, read).await??;
-		let Some((answer, _)) = dns.answer(&message).await else { return Ok(()) };
-		let bytes = fitting(&answer, u16::MAX).context("an answer that cannot be written")?;
+		let Some(bytes) = answer(&message).await else { return Ok(()) };
 		let mut framed = u16::try_from(bytes.len())?.to_be_bytes().to_vec();
 		framed.extend_from_slice(&bytes);
 		tokio::time::timeout(IDLE, stream.write_all(&framed)).await??;

@@ -3,7 +3,7 @@
 use std::{
 	cell::RefCell,
 	collections::BTreeMap,
-	net::{IpAddr, SocketAddr},
+	net::{IpAddr, Ipv4Addr, SocketAddr},
 	ops::Range,
 	rc::Rc,
 	time::Duration,
@@ -11,14 +11,18 @@ use std::{
 
 use anyhow::{bail, ensure, Context, Result};
 use hickory_proto::op::{Edns, Message, MessageType, OpCode};
-use tokio::sync::oneshot;
+use tokio::{
+	io::{AsyncReadExt, AsyncWriteExt},
+	net::{TcpListener, TcpStream},
+	sync::oneshot,
+};
 use towpath_primitives::OverlayAddress;
 
 use super::{resolver::answers, MAX_DATAGRAM};
 use crate::{
 	keys,
 	shell::Shared,
-	stack::{endpoints, udp_packet, udp_payload, Outlet, Transport},
+	stack::{endpoints, inside::Inside, udp_packet, udp_payload, Outlet, Transport},
 };
 
 /// Where questions come from: beyond what Linux gives to programs, so that beside a TUN device nothing of theirs is taken.
@@ -28,11 +32,15 @@ const NAMES: u16 = 53;
 /// A question is sent again after this, and given up after the last time.
 const PATIENCE: [Duration; 3] = [Duration::from_millis(1_500), Duration::from_millis(1_500), Duration::from_secs(2)];
 
+/// A whole answer takes no longer.
+const WHOLE: Duration = Duration::from_secs(4);
+
 /// The way to the gateway's resolver.
 pub(super) struct Upstream {
 	outlet: Outlet,
 	own: OverlayAddress,
 	gateway: OverlayAddress,
+	inside: Inside,
 	waiting: RefCell<BTreeMap<u16, oneshot::Sender<Vec<u8>>>>,
 }
 
@@ -47,7 +55,8 @@ impl Drop for Place<'_> {
 
 impl Upstream {
 	pub(super) fn new(shared: Rc<Shared>, own: OverlayAddress, gateway: OverlayAddress) -> Self {
-		Self { outlet: Outlet::new(shared, gateway), own, gateway, waiting: RefCell::default() }
+		let inside = Inside::new(shared.clone(), own, PORTS);
+		Self { outlet: Outlet::new(shared, gateway), own, gateway, inside, waiting: RefCell::default() }
 	}
 
 	/// Has the gateway resolve a question.
@@ -68,15 +77,51 @@ impl Upstream {
 			if let Ok(Ok(answer)) = tokio::time::timeout(patience, answer).await {
 				let answer = Message::from_vec(&answer).context("the gateway's answer is no DNS message")?;
 				ensure!(answers(&answer, &question), "the gateway answered another question");
-				return Ok(answer);
+				if !answer.truncation {
+					return Ok(answer);
+				}
+				let whole = tokio::time::timeout(WHOLE, self.ask_for_all(&question)).await;
+				return Ok(whole.ok().and_then(Result::ok).unwrap_or(answer));
 			}
 		}
 		bail!("the gateway does not answer")
 	}
 
+	/// Asks by TCP what does not fit a datagram. The stack connects sockets of the system, so there is a pair of them between.
+	async fn ask_for_all(&self, question: &Message) -> Result<Message> {
+		let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+		let mut near = TcpStream::connect(listener.local_addr()?).await?;
+		let (far, from) = listener.accept().await?;
+		ensure!(from == near.local_addr()?, "somebody else came first");
+		let refused = self.inside.connect(far, self.gateway, NAMES, &[]);
+		let bytes = question.to_vec()?;
+		let mut framed = u16::try_from(bytes.len())?.to_be_bytes().to_vec();
+		framed.extend_from_slice(&bytes);
+		let exchange = async {
+			near.write_all(&framed).await?;
+			let mut answer = vec![0; usize::from(near.read_u16().await?)];
+			near.read_exact(&mut answer).await?;
+			Ok::<_, anyhow::Error>(Message::from_vec(&answer)?)
+		};
+		let answer = tokio::select! {
+			answer = exchange => answer?,
+			Ok(_) = refused => bail!("the gateway answers no questions by TCP"),
+		};
+		ensure!(answers(&answer, question), "the gateway answered another question");
+		Ok(answer)
+	}
+
+	/// Has the stack look again if it waits for room in the agent.
+	pub(super) fn wake_blocked(&self) {
+		self.inside.wake_blocked();
+	}
+
 	/// Takes a packet of the gateway's. Whether it is the answer to a question that waits for one.
 	pub(super) fn take(&self, packet: &[u8]) -> bool {
-		let Some(ends) = endpoints(packet).filter(|ends| ends.transport == Transport::Udp) else { return false };
+		let Some(ends) = endpoints(packet) else { return false };
+		if ends.transport != Transport::Udp {
+			return self.inside.take(self.gateway, packet);
+		}
 		let from_names = ends.from == SocketAddr::new(IpAddr::V6(self.gateway.to_ipv6()), NAMES);
 		let to_us = ends.to.ip() == IpAddr::V6(self.own.to_ipv6());
 		if !from_names || !to_us || !PORTS.contains(&ends.to.port()) {

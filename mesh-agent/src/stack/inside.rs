@@ -4,18 +4,14 @@
 use std::{
 	cell::RefCell,
 	net::{IpAddr, SocketAddr},
+	ops::Range,
 	rc::Rc,
 };
 
 use tokio::{net::TcpStream, sync::oneshot};
 use towpath_primitives::OverlayAddress;
 
-use super::{
-	device::Outlet,
-	endpoints,
-	payer::{Payer, PORTS},
-	pool::Pool,
-};
+use super::{device::Outlet, endpoints, payer::Payer, pool::Pool};
 use crate::shell::Shared;
 
 /// Most destinations with connections at once.
@@ -25,13 +21,14 @@ const MAX_DESTINATIONS: usize = 64;
 pub struct Inside {
 	shared: Rc<Shared>,
 	own: OverlayAddress,
+	ports: Range<u16>,
 	stacks: RefCell<Pool<Payer>>,
 }
 
 impl Inside {
-	/// For connections that begin at this address.
-	pub fn new(shared: Rc<Shared>, own: OverlayAddress) -> Self {
-		Self { shared, own, stacks: RefCell::new(Pool::new(MAX_DESTINATIONS)) }
+	/// For connections that begin at this address, from these ports of it.
+	pub fn new(shared: Rc<Shared>, own: OverlayAddress, ports: Range<u16>) -> Self {
+		Self { shared, own, ports, stacks: RefCell::new(Pool::new(MAX_DESTINATIONS)) }
 	}
 
 	/// Connects an accepted stream, as [`Payer::connect`] does. The stream comes back at once if there is no stack for it.
@@ -43,7 +40,7 @@ impl Inside {
 		greeting: &[u8],
 	) -> oneshot::Receiver<TcpStream> {
 		let mut stacks = self.stacks.borrow_mut();
-		let make = || Payer::start(self.own, to, Outlet::new(self.shared.clone(), to));
+		let make = || Payer::start_from(self.own, to, Outlet::new(self.shared.clone(), to), self.ports.clone());
 		// Nobody has a circuit to itself.
 		let found = if to == self.own { None } else { stacks.get(to, make) };
 		let Some((stack, inbox)) = found else {
@@ -62,7 +59,7 @@ impl Inside {
 		let ours = endpoints(packet).is_some_and(|ends| {
 			ends.from.ip() == IpAddr::V6(from.to_ipv6())
 				&& ends.to.ip() == IpAddr::V6(self.own.to_ipv6())
-				&& PORTS.contains(&ends.to.port())
+				&& self.ports.contains(&ends.to.port())
 		});
 		if ours {
 			inbox.push(packet.to_vec());

@@ -67,7 +67,7 @@ pub fn split(packet: &[u8]) -> Option<(IpAddr, IpAddr, IpProtocol, &[u8])> {
 }
 
 /// The payload of a UDP packet.
-pub(super) fn udp_payload(packet: &[u8]) -> Option<&[u8]> {
+pub fn udp_payload(packet: &[u8]) -> Option<&[u8]> {
 	let (_, _, _, datagram) = split(packet)?;
 	let length = usize::from(UdpPacket::new_checked(datagram).ok()?.len());
 	datagram.get(8..length)

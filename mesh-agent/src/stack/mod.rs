@@ -16,9 +16,7 @@ mod pool;
 pub mod services;
 
 pub use device::{Inbox, Outlet};
-#[cfg(test)]
-pub use ip::udp_packet;
-pub use ip::{endpoints, split};
+pub use ip::{endpoints, split, udp_packet, udp_payload, Transport};
 
 use smoltcp::{
 	iface::{Config, Interface, SocketHandle, SocketSet},

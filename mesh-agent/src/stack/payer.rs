@@ -5,6 +5,7 @@ use std::{
 	collections::VecDeque,
 	future::{poll_fn, Future},
 	net::{IpAddr, SocketAddr},
+	ops::Range,
 	pin::pin,
 	rc::Rc,
 	task::Poll,
@@ -28,7 +29,7 @@ use super::{
 const DNS_TIMEOUT: Duration = Duration::from_secs(3);
 const DNS_TRIES: u32 = 3;
 /// Ports that connections of a payer begin at.
-pub const PORTS: std::ops::Range<u16> = 20_000..40_000;
+pub const PORTS: Range<u16> = 20_000..40_000;
 
 struct Wish {
 	stream: TcpStream,
@@ -57,11 +58,21 @@ pub struct Payer {
 impl Payer {
 	/// Starts a stack whose packets go to `gateway`. Packets from there go into the inbox that comes back.
 	pub fn start(own: OverlayAddress, gateway: OverlayAddress, outlet: Outlet) -> (Self, Rc<Inbox>) {
+		Self::start_from(own, gateway, outlet, PORTS)
+	}
+
+	/// As [`Self::start`], with connections that begin at these ports.
+	pub fn start_from(
+		own: OverlayAddress,
+		gateway: OverlayAddress,
+		outlet: Outlet,
+		ports: Range<u16>,
+	) -> (Self, Rc<Inbox>) {
 		let inbox = Rc::new(Inbox::default());
 		let desk = Rc::new(Desk::default());
 		let wire = Wire::new(inbox.clone(), outlet.clone());
 		let stack = Stack::new(wire, own.0, PAYER_V4, false);
-		tokio::task::spawn_local(run(stack, desk.clone(), own));
+		tokio::task::spawn_local(run(stack, desk.clone(), own, ports));
 		(Self { desk, inbox: inbox.clone(), outlet, own, gateway }, inbox)
 	}
 
@@ -110,8 +121,8 @@ impl Payer {
 	}
 }
 
-async fn run(mut stack: Stack, desk: Rc<Desk>, own: OverlayAddress) {
-	let mut port = PORTS.start;
+async fn run(mut stack: Stack, desk: Rc<Desk>, own: OverlayAddress, ports: Range<u16>) {
+	let mut next = ports.clone();
 	while !stack.wire.inbox.is_closed() {
 		let pause = stack.next().unwrap_or(Duration::from_secs(60));
 		let mut sleep = pin!(tokio::time::sleep(pause));
@@ -127,7 +138,11 @@ async fn run(mut stack: Stack, desk: Rc<Desk>, own: OverlayAddress) {
 			let wishes: Vec<_> = desk.wishes.borrow_mut().drain(..).collect();
 			for wish in wishes {
 				woken = true;
-				begin(&mut stack, wish, own, &mut port);
+				let port = next.next().unwrap_or_else(|| {
+					next = ports.clone();
+					ports.start
+				});
+				begin(&mut stack, wish, own, port);
 			}
 			stack.turn(cx);
 			stack.wire.inbox.set_open(stack.conns.len());
@@ -155,12 +170,11 @@ fn answer(desk: &Desk, packet: &[u8]) -> bool {
 	true
 }
 
-fn begin(stack: &mut Stack, wish: Wish, own: OverlayAddress, port: &mut u16) {
+fn begin(stack: &mut Stack, wish: Wish, own: OverlayAddress, port: u16) {
 	if stack.conns.len() >= MAX_CONNECTIONS {
 		let _ = wish.opening.refused.send(wish.stream);
 		return;
 	}
-	*port = if *port + 1 >= PORTS.end { PORTS.start } else { *port + 1 };
 	let local: IpAddress = match wish.to {
 		SocketAddr::V4(_) => IpAddress::Ipv4(PAYER_V4),
 		SocketAddr::V6(_) => IpAddress::Ipv6(own.to_ipv6()),
@@ -168,7 +182,7 @@ fn begin(stack: &mut Stack, wish: Wish, own: OverlayAddress, port: &mut u16) {
 	let handle = stack.tcp_socket();
 	let socket = stack.sockets.get_mut::<tcp::Socket>(handle);
 	let remote = IpEndpoint::from(wish.to);
-	match socket.connect(stack.iface.context(), remote, (local, *port)) {
+	match socket.connect(stack.iface.context(), remote, (local, port)) {
 		Ok(()) => stack.conns.push(Conn::new(handle, wish.stream, Some(wish.opening))),
 		Err(_) => {
 			stack.sockets.remove(handle);
