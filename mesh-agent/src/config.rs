@@ -11,7 +11,7 @@ use anyhow::{bail, Context, Result};
 use serde::{Deserialize, Deserializer};
 use towpath_primitives::{Amount, ChannelId, NodeId, Price};
 
-use crate::{dns, plain::config::Plain};
+use crate::{chain::MAX_WITNESSES, dns, plain::config::Plain};
 
 /// Base units in one TOW.
 pub const UNIT: Amount = 1_000_000_000_000;
@@ -94,6 +94,8 @@ pub struct Api {
 pub struct Chain {
 	/// A node's RPC. One's own node: what it says is believed.
 	pub endpoint: String,
+	/// Others' nodes that are asked whether they hold the same blocks for final.
+	pub witnesses: Vec<String>,
 	/// The network's genesis hash; without one, the node's word is taken at the first start.
 	#[serde(deserialize_with = "genesis")]
 	pub genesis: Option<[u8; 32]>,
@@ -105,7 +107,13 @@ pub struct Chain {
 
 impl Default for Chain {
 	fn default() -> Self {
-		Self { endpoint: "ws://127.0.0.1:9944".into(), genesis: None, account: None, draw_rewards: true }
+		Self {
+			endpoint: "ws://127.0.0.1:9944".into(),
+			witnesses: Vec::new(),
+			genesis: None,
+			account: None,
+			draw_rewards: true,
+		}
 	}
 }
 
@@ -299,6 +307,20 @@ impl Config {
 		if config.proxy.is_some() && config.payer.is_none() {
 			bail!("[proxy] needs [payer] with the gateway that its connections leave by");
 		}
+		let witnesses = &config.chain.witnesses;
+		if witnesses.len() > MAX_WITNESSES {
+			bail!("chain.witnesses: at most {MAX_WITNESSES}: each is asked about every block");
+		}
+		for (place, url) in witnesses.iter().enumerate() {
+			if !["ws://", "wss://"].iter().any(|scheme| url.starts_with(scheme)) {
+				bail!("chain.witnesses: {url:?}: give a node's RPC, like ws://192.0.2.7:9944");
+			}
+			if *url == config.chain.endpoint || witnesses[..place].contains(url) {
+				bail!(
+					"chain.witnesses: {url:?}: a witness is another node than chain.endpoint and the other witnesses"
+				);
+			}
+		}
 		let mut ports = BTreeSet::new();
 		for service in &config.services {
 			if config.tun.is_some() {
@@ -407,6 +429,9 @@ mod tests {
 		assert!(error("folder = \"x\"\n[payer]\ngateway = \"0x12\"\nlimit = \"1\"").contains("64 digits"));
 		let payer = format!("folder = \"x\"\n[payer]\ngateway = \"{GATEWAY}\"");
 		assert!(error(&payer).contains("limit"), "a spending limit has no default");
+		let witness = |url: &str| error(&format!("folder = \"x\"\n[chain]\nwitnesses = [\"{url}\"]"));
+		assert!(witness("example.org").contains("ws://192.0.2.7:9944"));
+		assert!(witness("ws://127.0.0.1:9944").contains("another node"));
 		assert!(error("folder = \"x\"\n[dns]\nlisten = [\"0.0.0.0:53\"]").contains("loopback"));
 		assert!(error("folder = \"x\"\n[dns]\nlisten = [\"[fd00::1]:53\"]").contains("[tun]"));
 		let service =

@@ -156,7 +156,9 @@ pub async fn run(config: Config) -> Result<()> {
 	shared.names.replace(known_names);
 	let node = shared.agent.borrow().node();
 	let draws = config.router.is_some() && config.chain.draw_rewards;
-	let (chain, mut updates) = chain::start(config.chain.endpoint.clone(), genesis, signer, draws.then_some(node));
+	let witnesses = chain::Witnesses::new(genesis, config.chain.witnesses.clone());
+	let (chain, mut updates) =
+		chain::start(config.chain.endpoint.clone(), witnesses, genesis, signer, draws.then_some(node));
 	let metrics = Rc::new(Metrics::default());
 	if let Some(address) = config.metrics {
 		let listener =
@@ -272,6 +274,7 @@ async fn genesis(config: &Config) -> Result<GenesisHash> {
 		match Client::connect(&config.chain.endpoint).await {
 			Ok(client) => {
 				let genesis = client.genesis().0;
+				chain::vouch_for(&config.chain.witnesses, genesis).await?;
 				std::fs::write(&path, hex::encode(genesis))?;
 				return Ok(genesis);
 			}
@@ -484,7 +487,7 @@ impl Shell {
 					agent.note(Record::Head(number));
 				}
 			}
-			Update::Time(_) => {}
+			Update::Time(_) | Update::Witnesses(_) => {}
 			Update::Registry(height, routers) => {
 				self.names.learn(&mut self.shared.names.borrow_mut(), height, &routers);
 				agent.set_registry(registry(&routers), now)

@@ -20,6 +20,7 @@ pub fn view(config: &Config) -> Value {
 		"api": { "listen": config.api.listen.map(|address| address.to_string()) },
 		"chain": {
 			"endpoint": config.chain.endpoint,
+			"witnesses": config.chain.witnesses,
 			"genesis": config.chain.genesis.map(|genesis| format!("0x{}", hex::encode(genesis))),
 			"account": config.chain.account,
 			"draw_rewards": config.chain.draw_rewards,

@@ -7,7 +7,9 @@ mod client;
 mod metadata;
 mod service;
 mod types;
+mod witness;
 
 pub use client::Client;
 pub use service::{start, ChainHandle, Command, Update};
 pub use types::{Channel, Router};
+pub use witness::{is_on_this_machine, vouch_for, Report, Witnesses, MAX_WITNESSES};

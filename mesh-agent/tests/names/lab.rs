@@ -1,4 +1,4 @@
-//! Agents on loopback in a network without a chain.
+//! Agents on loopback.
 
 use std::{
 	fs::File,
@@ -36,13 +36,17 @@ pub fn free_port() -> u16 {
 	UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-pub fn until<T>(what: &str, mut get: impl FnMut() -> Option<T>) -> T {
-	let end = Instant::now() + SOON;
+pub fn until<T>(what: &str, get: impl FnMut() -> Option<T>) -> T {
+	within(SOON, what, get)
+}
+
+pub fn within<T>(span: Duration, what: &str, mut get: impl FnMut() -> Option<T>) -> T {
+	let end = Instant::now() + span;
 	loop {
 		if let Some(got) = get() {
 			return got;
 		}
-		assert!(Instant::now() < end, "no sign of {what} within {SOON:?}");
+		assert!(Instant::now() < end, "no sign of {what} within {span:?}");
 		sleep(Duration::from_millis(50));
 	}
 }
@@ -62,9 +66,14 @@ impl Agent {
 			peers.join(", "),
 			hex::encode(GENESIS),
 		);
+		Self::launch(folder, port, &text)
+	}
+
+	/// Starts an agent with this configuration, whose log goes on where an earlier one's ended.
+	pub fn launch(folder: PathBuf, port: u16, text: &str) -> Self {
 		let config = folder.join("agent.toml");
 		std::fs::write(&config, text).unwrap();
-		let log = File::create(folder.join("log")).unwrap();
+		let log = File::options().create(true).append(true).open(folder.join("log")).unwrap();
 		let child = Command::new(PROGRAM).args(["run", "--config"]).arg(&config).stderr(log).spawn().unwrap();
 		let agent = Self { folder, port, child };
 		until("a running agent", || agent.ask("status", &[]).status.success().then_some(()));
