@@ -2,6 +2,7 @@
 //! it, and nothing is started.
 
 use std::{
+	collections::BTreeSet,
 	net::{IpAddr, Ipv4Addr, SocketAddr},
 	path::{Path, PathBuf},
 };
@@ -12,6 +13,8 @@ use towpath_primitives::{Amount, ChannelId, NodeId, Price};
 use towpath_proto::agent;
 
 use crate::{
+	chain::MAX_WITNESSES,
+	dns,
 	exit::PortRules,
 	gateways::Wanted,
 	peers::{self, Peer},
@@ -50,10 +53,15 @@ pub struct Config {
 	pub router: Option<Router>,
 	/// Pay for one's own.
 	pub payer: Option<Payer>,
+	/// What this machine offers to the mesh, without a TUN device.
+	#[serde(default)]
+	pub services: Vec<Service>,
 	/// Reach the mesh through a TUN device (needs CAP_NET_ADMIN).
 	pub tun: Option<Tun>,
 	/// Reach the mesh through a SOCKS5 and HTTP CONNECT proxy (needs no privilege).
 	pub proxy: Option<Proxy>,
+	/// Answer this machine's questions for names.
+	pub dns: Option<dns::Config>,
 	/// The admin API on loopback, besides the socket in the folder.
 	#[serde(default)]
 	pub api: Api,
@@ -132,6 +140,8 @@ pub struct Api {
 pub struct Chain {
 	/// A node's RPC, one's own: what it says is believed. Or `light:FILE`, a light client, which believes the file.
 	pub endpoint: String,
+	/// Others' nodes that are asked whether they hold the same blocks for final.
+	pub witnesses: Vec<String>,
 	/// The network's genesis hash; without one, the node's word is taken at the first start.
 	#[serde(deserialize_with = "genesis")]
 	pub genesis: Option<[u8; 32]>,
@@ -143,7 +153,13 @@ pub struct Chain {
 
 impl Default for Chain {
 	fn default() -> Self {
-		Self { endpoint: "ws://127.0.0.1:9944".into(), genesis: None, account: None, draw_rewards: true }
+		Self {
+			endpoint: "ws://127.0.0.1:9944".into(),
+			witnesses: Vec::new(),
+			genesis: None,
+			account: None,
+			draw_rewards: true,
+		}
 	}
 }
 
@@ -195,6 +211,8 @@ pub struct Gateway {
 	pub rate: Option<u64>,
 	/// Bytes that all of them may pass in a calendar month of UTC, both ways together.
 	pub monthly_cap: Option<u64>,
+	/// Who resolves payers' names; nobody: whom the system asks.
+	pub resolvers: Vec<SocketAddr>,
 }
 
 /// `[payer]`
@@ -228,6 +246,16 @@ fn default_price() -> Amount {
 
 fn default_path_price() -> Amount {
 	UNIT
+}
+
+/// `[[services]]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Service {
+	/// TCP port of the overlay address.
+	pub port: u16,
+	/// Where connections to it go.
+	pub to: SocketAddr,
 }
 
 /// `[tun]`
@@ -340,6 +368,33 @@ impl Config {
 		if config.proxy.is_some() && config.payer.is_none() {
 			bail!("[proxy] needs [payer] with the gateway that its connections leave by");
 		}
+		let witnesses = &config.chain.witnesses;
+		if witnesses.len() > MAX_WITNESSES {
+			bail!("chain.witnesses: at most {MAX_WITNESSES}: each is asked about every block");
+		}
+		for (place, url) in witnesses.iter().enumerate() {
+			if !["ws://", "wss://"].iter().any(|scheme| url.starts_with(scheme)) {
+				bail!("chain.witnesses: {url:?}: give a node's RPC, like ws://192.0.2.7:9944");
+			}
+			if *url == config.chain.endpoint || witnesses[..place].contains(url) {
+				bail!(
+					"chain.witnesses: {url:?}: a witness is another node than chain.endpoint and the other witnesses"
+				);
+			}
+		}
+		let mut ports = BTreeSet::new();
+		for service in &config.services {
+			if config.tun.is_some() {
+				bail!("[tun] and [[services]]: choose one; with TUN, let the service listen on the overlay address");
+			}
+			if service.port == 0 || service.port >= crate::stack::payer::PORTS.start || service.port == 53 {
+				let most = crate::stack::payer::PORTS.start - 1;
+				bail!("services.port = {}: 1 to {most}, and not 53, which is the gateway's for names", service.port);
+			}
+			if service.to.port() == 0 || !ports.insert(service.port) {
+				bail!("services.port = {}: once, and with a port in `to`, like 127.0.0.1:8080", service.port);
+			}
+		}
 		if let Some(router) = &config.router {
 			if !(0.0..=10.0).contains(&router.loss_allowance) {
 				bail!("router.loss_allowance = {}: at most 10 percent", router.loss_allowance);
@@ -367,6 +422,12 @@ impl Config {
 			let own = config.tun.as_ref().filter(|tun| plain.names(&tun.name));
 			if let Some(tun) = own {
 				bail!("plain.interfaces: {} is our own TUN device, no link to neighbours; name others", tun.name);
+			}
+		}
+		for listen in config.dns.iter().flat_map(|dns| &dns.listen) {
+			let overlay = matches!(listen.ip(), IpAddr::V6(v6) if crate::names::is_overlay(v6));
+			if !listen.ip().is_loopback() && !(overlay && config.tun.is_some()) {
+				bail!("dns.listen: {listen}: it is for this machine; listen on loopback, like 127.0.0.1:5354, or with [tun] on the overlay address");
 			}
 		}
 		let local = |address: &SocketAddr| address.ip().is_loopback();
@@ -457,6 +518,16 @@ mod tests {
 		assert!(gateway(&format!("[\"{GATEWAY}\", \"{GATEWAY}\"]")).contains("listed twice"));
 		let payer = format!("folder = \"x\"\n[payer]\ngateway = \"{GATEWAY}\"");
 		assert!(error(&payer).contains("limit"), "a spending limit has no default");
+		let witness = |url: &str| error(&format!("folder = \"x\"\n[chain]\nwitnesses = [\"{url}\"]"));
+		assert!(witness("example.org").contains("ws://192.0.2.7:9944"));
+		assert!(witness("ws://127.0.0.1:9944").contains("another node"));
+		assert!(error("folder = \"x\"\n[dns]\nlisten = [\"0.0.0.0:53\"]").contains("loopback"));
+		assert!(error("folder = \"x\"\n[dns]\nlisten = [\"[fd00::1]:53\"]").contains("[tun]"));
+		let service =
+			|more: &str| error(&format!("folder = \"x\"\n{more}[[services]]\nport = 80\nto = \"127.0.0.1:80\""));
+		assert!(service("[tun]\n").contains("overlay address"));
+		assert!(service("[[services]]\nport = 80\nto = \"127.0.0.1:81\"\n").contains("once"));
+		assert!(service("[[services]]\nport = 53\nto = \"127.0.0.1:53\"\n").contains("not 53"));
 		assert!(error(&format!("{payer}\nlimit = \"5\"\n[tun]\n[proxy]")).contains("choose one"));
 	}
 

@@ -52,13 +52,16 @@ pub struct ExitPolicy {
 	pub sources: Vec<IpAddr>,
 	/// Ports that may be reached.
 	pub ports: Ports,
+	/// Who resolves payers' names; nobody: whom the system asks.
+	pub resolvers: Vec<SocketAddr>,
 }
 
 impl ExitPolicy {
 	/// What a configuration says.
 	pub fn new(gateway: &crate::config::Gateway) -> Result<Self> {
 		let allow = gateway.allow.iter().map(|range| range.parse()).collect::<Result<_>>()?;
-		Ok(Self { allow, sources: gateway.source.clone(), ports: gateway.ports.read()? })
+		let ports = gateway.ports.read()?;
+		Ok(Self { allow, sources: gateway.source.clone(), ports, resolvers: gateway.resolvers.clone() })
 	}
 
 	/// Whether a destination may be reached. Loopback, link-local, private and other special addresses may not, unless the

@@ -1,5 +1,6 @@
 //! The proxy: SOCKS5 (RFC 1928, without authentication) and HTTP CONNECT (RFC 9110, section 9.3.6) on one port, for
-//! applications of this machine. Names are resolved at the gateway.
+//! applications of this machine. Names of the mesh are resolved here and lead to their owners; all others are resolved at the
+//! gateway, and lead out there.
 
 use std::{
 	net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -12,9 +13,16 @@ use tokio::{
 	io::{AsyncReadExt, AsyncWriteExt},
 	net::{TcpListener, TcpStream},
 };
+use towpath_primitives::OverlayAddress;
 use tracing::debug;
 
-use crate::{exit::Refusal, gateways::Exits};
+use crate::{
+	exit::Refusal,
+	gateways::Exits,
+	names::{self, Found},
+	shell::Shared,
+	stack::inside::Inside,
+};
 
 /// An application that does not say what it wants within this is cut off.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -23,13 +31,24 @@ const MAX_HEAD: usize = 8 * 1024;
 const SOCKS5: u8 = 5;
 const CONNECT: u8 = 1;
 
+/// The ways that connections can take.
+#[derive(Clone)]
+pub struct Ways {
+	/// What is known of names.
+	pub shared: Rc<Shared>,
+	/// Out, by a gateway.
+	pub exits: Rc<Exits>,
+	/// To others in the mesh.
+	pub inside: Rc<Inside>,
+}
+
 /// Serves applications until the listener fails.
-pub async fn serve(listener: TcpListener, exits: Rc<Exits>) -> Result<()> {
+pub async fn serve(listener: TcpListener, ways: Ways) -> Result<()> {
 	loop {
 		let (stream, from) = listener.accept().await.context("the proxy cannot accept connections")?;
-		let exits = exits.clone();
+		let ways = ways.clone();
 		tokio::task::spawn_local(async move {
-			if let Err(error) = handle(stream, exits).await {
+			if let Err(error) = handle(stream, ways).await {
 				debug!(%from, "proxy: {error:#}");
 			}
 		});
@@ -47,7 +66,7 @@ enum Dialect {
 	Http,
 }
 
-async fn handle(mut stream: TcpStream, exits: Rc<Exits>) -> Result<()> {
+async fn handle(mut stream: TcpStream, ways: Ways) -> Result<()> {
 	stream.set_nodelay(true)?;
 	let request = async {
 		let mut first = [0];
@@ -60,8 +79,8 @@ async fn handle(mut stream: TcpStream, exits: Rc<Exits>) -> Result<()> {
 	let (dialect, target) = tokio::time::timeout(REQUEST_TIMEOUT, request).await.context("no request in time")??;
 	let to = match target {
 		Target::Address(to) => to,
-		Target::Name(name, port) => match exits.resolve(&name).await {
-			Ok(found) => SocketAddr::new(found[0], port),
+		Target::Name(name, port) => match ways.resolve(&name).await {
+			Ok(found) => SocketAddr::new(found, port),
 			Err(error) => return refuse(stream, dialect, error).await,
 		},
 	};
@@ -69,12 +88,34 @@ async fn handle(mut stream: TcpStream, exits: Rc<Exits>) -> Result<()> {
 		Dialect::Socks => &[SOCKS5, 0, 0, 1, 0, 0, 0, 0, 0, 0],
 		Dialect::Http => b"HTTP/1.1 200 Connection established\r\n\r\n",
 	};
-	match exits.connect(stream, to, greeting).await {
+	if let IpAddr::V6(v6) = to.ip() {
+		if names::is_overlay(v6) {
+			return match ways.inside.connect(stream, OverlayAddress(v6.octets()), to.port(), greeting).await {
+				Ok(stream) => refuse(stream, dialect, anyhow::anyhow!("{to} cannot be reached in the mesh")).await,
+				// The stack has it now.
+				Err(_) => Ok(()),
+			};
+		}
+	}
+	match ways.exits.connect(stream, to, greeting).await {
 		Some((stream, None)) => {
 			refuse(stream, dialect, anyhow::anyhow!("{to} cannot be reached through the gateway")).await
 		}
 		Some((stream, Some(why))) => forbid(stream, dialect, to, why).await,
 		None => Ok(()),
+	}
+}
+
+impl Ways {
+	async fn resolve(&self, name: &str) -> Result<IpAddr> {
+		let host = name.strip_suffix('.').unwrap_or(name);
+		let found = self.shared.names.borrow().resolve(host);
+		match found {
+			Found::Node(node, _) => Ok(IpAddr::V6(node.overlay_address().to_ipv6())),
+			// It is nobody else's business what is looked for in the mesh.
+			Found::Nobody => bail!("no router is registered as {host} in what is known of the chain"),
+			Found::Elsewhere => Ok(self.exits.resolve(host).await?[0]),
+		}
 	}
 }
 

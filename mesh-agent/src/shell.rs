@@ -31,17 +31,19 @@ use crate::{
 	config::{self, Config},
 	crypto::RingCrypto,
 	discovery::{self, Interfaces},
+	dns::{resolver, Counts, Dns},
 	exit,
 	flows::{Flows, WayOut},
 	gateways::{self, Exits, Gateways},
 	keys::{self, Keys},
 	metrics::Metrics,
+	names::{self, Names},
 	peers,
 	plain::{self, Plain},
 	policy::ExitPolicy,
 	proxy,
 	spool::Spool,
-	stack::{gateway, Inbox, Outlet},
+	stack::{gateway, inside::Inside, payer, services::Services, Inbox, Outlet},
 	toolong::TooLong,
 	tun::Tun,
 	udp::Udp,
@@ -80,6 +82,10 @@ pub struct Shared {
 	pub peers: RefCell<peers::Book>,
 	/// Babel with other routers, if that is wanted.
 	pub plain: Option<Rc<Plain>>,
+	/// Names of the mesh.
+	pub names: RefCell<Names>,
+	/// What was asked of the resolver here.
+	pub questions: Counts,
 	/// Something was put into the agent.
 	pub work: Notify,
 	/// What happens, for whoever listens.
@@ -100,6 +106,8 @@ impl Shared {
 			interfaces: RefCell::default(),
 			peers: RefCell::default(),
 			plain,
+			names: RefCell::default(),
+			questions: Counts::default(),
 			work: Notify::new(),
 			news: News::default(),
 			start: Clock::now(),
@@ -121,6 +129,10 @@ struct Shell {
 	chain: ChainHandle,
 	gateways: BTreeMap<OverlayAddress, Rc<Inbox>>,
 	too_long: TooLong,
+	inside: Rc<Inside>,
+	dns: Option<Rc<Dns>>,
+	services: Services,
+	names: names::Keeper,
 	policy: Option<Rc<ExitPolicy>>,
 	own: OverlayAddress,
 	head_written: u64,
@@ -155,9 +167,13 @@ pub async fn run(config: Config) -> Result<()> {
 	let plain = speaking.as_ref().map(|speaking| speaking.plain.clone());
 	let (core, seed) = (core_config(&config, secrets)?, keys::random()?);
 	let shared = Rc::new(Shared::new(Agent::new(core, crypto, &records, seed, Instant::from_micros(0)), plain));
+	let (keeper, known_names) = names::Keeper::open(&config.folder, genesis)?;
+	shared.names.replace(known_names);
 	let node = shared.agent.borrow().node();
 	let draws = config.router.is_some() && config.chain.draw_rewards;
-	let (chain, mut updates) = chain::start(config.chain.endpoint.clone(), genesis, signer, draws.then_some(node));
+	let witnesses = chain::Witnesses::new(genesis, config.chain.witnesses.clone());
+	let (chain, mut updates) =
+		chain::start(config.chain.endpoint.clone(), witnesses, genesis, signer, draws.then_some(node));
 	let metrics = Rc::new(Metrics::default());
 	if let Some(address) = config.metrics {
 		let listener =
@@ -173,6 +189,15 @@ pub async fn run(config: Config) -> Result<()> {
 		shared.limits.replace(Some(limits.clone()));
 		tokio::task::spawn_local(limits.tend(shared.clone()));
 	}
+	let policy = policy.map(Rc::new);
+	let mut services: BTreeMap<_, _> = config.services.iter().map(|service| (service.port, service.to)).collect();
+	if let Some(policy) = &policy {
+		services.insert(53, resolver::serve(policy.clone()).await?);
+	}
+	let dns = match &config.dns {
+		Some(dns) => Some(Dns::start(shared.clone(), dns, own, config.payer.is_some()).await?),
+		None => None,
+	};
 	let mut shell = Shell {
 		shared: shared.clone(),
 		tun,
@@ -180,7 +205,11 @@ pub async fn run(config: Config) -> Result<()> {
 		chain,
 		gateways: BTreeMap::new(),
 		too_long: TooLong::new(own.to_ipv6(), shared.now()),
-		policy: policy.map(Rc::new),
+		inside: Rc::new(Inside::new(shared.clone(), own, payer::PORTS)),
+		dns,
+		services: Services::new(shared.clone(), own, services, config.tun.is_none()),
+		names: keeper,
+		policy,
 		own,
 		head_written: 0,
 		low_at: None,
@@ -264,6 +293,7 @@ async fn genesis(config: &Config) -> Result<GenesisHash> {
 		match Client::connect(&config.chain.endpoint).await {
 			Ok(client) => {
 				let genesis = client.genesis().0;
+				chain::vouch_for(&config.chain.witnesses, genesis).await?;
 				std::fs::write(&path, hex::encode(genesis))?;
 				return Ok(genesis);
 			}
@@ -362,8 +392,9 @@ impl Shell {
 					.with_context(|| format!("proxy.listen: cannot listen on {}", proxy.listen))?;
 				let exits = Rc::new(Exits::new(self.shared.clone(), self.own));
 				self.shared.exits.replace(Some(exits.clone()));
+				let ways = proxy::Ways { shared: self.shared.clone(), exits, inside: self.inside.clone() };
 				tokio::task::spawn_local(async move {
-					if let Err(error) = proxy::serve(listener, exits).await {
+					if let Err(error) = proxy::serve(listener, ways).await {
 						warn!("{error:#}");
 					}
 				});
@@ -395,6 +426,9 @@ impl Shell {
 		self.shared.exits.borrow().iter().for_each(|exits| exits.wake_blocked());
 		let packets = self.shared.for_machine.take();
 		self.tun.iter().for_each(|tun| packets.iter().for_each(|packet| tun.send(packet)));
+		self.inside.wake_blocked();
+		self.services.wake_blocked();
+		self.dns.iter().for_each(|dns| dns.wake_blocked());
 		Ok(())
 	}
 
@@ -436,6 +470,10 @@ impl Shell {
 		if ours && !self.shared.flows.borrow_mut().is_wanted(&packet, from, now) {
 			self.shared.gateways.borrow_mut().on_refusal(&from, &packet, now);
 			self.shared.agent.borrow_mut().unwanted(from, packet.len() as u64, now);
+		}
+		let is_answer = ours && self.dns.as_ref().is_some_and(|dns| dns.take(from, &packet));
+		if is_answer || self.services.take(from, &packet) || self.inside.take(from, &packet) {
+			return;
 		}
 		let Some(ends) = crate::stack::endpoints(&packet) else { return };
 		let to_us = ends.to.ip() == IpAddr::V6(self.own.to_ipv6());
@@ -483,8 +521,9 @@ impl Shell {
 					agent.note(Record::Head(number));
 				}
 			}
-			Update::Time(_) => {}
-			Update::Registry(routers) => {
+			Update::Time(_) | Update::Witnesses(_) => {}
+			Update::Registry(height, routers) => {
+				self.names.learn(&mut self.shared.names.borrow_mut(), height, &routers);
 				agent.set_registry(registry(&routers), now);
 				drop(agent);
 				self.shared.gateways.borrow_mut().on_registry(&routers);

@@ -20,8 +20,19 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_mesh-agent");
 /// Whatever is waited for here comes within this.
 const SOON: Duration = Duration::from_secs(10);
 /// Verbs that only look.
-const LOOKS: [&str; 10] =
-	["neighbours", "routes", "circuits", "accounts", "purse", "earnings", "drops", "config", "log-level", "status"];
+const LOOKS: [&str; 11] = [
+	"neighbours",
+	"routes",
+	"circuits",
+	"accounts",
+	"purse",
+	"earnings",
+	"drops",
+	"names",
+	"config",
+	"log-level",
+	"status",
+];
 
 struct Running {
 	folder: PathBuf,
@@ -199,7 +210,7 @@ fn ends(agent: Running) {
 
 #[test]
 fn every_verb_explains_itself() {
-	for verb in LOOKS.iter().chain(&["events", "finish", "claim"]) {
+	for verb in LOOKS.iter().chain(&["events", "finish", "claim", "resolve"]) {
 		let help = Command::new(PROGRAM).args([verb, "--help"]).output().unwrap();
 		let help = String::from_utf8(help.stdout).unwrap();
 		assert!(help.contains(&format!("mesh-agent {verb} --folder ~/.towpath")), "{help}");

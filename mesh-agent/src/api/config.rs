@@ -24,6 +24,7 @@ pub fn view(config: &Config) -> Value {
 		"api": { "listen": config.api.listen.map(|address| address.to_string()) },
 		"chain": {
 			"endpoint": config.chain.endpoint,
+			"witnesses": config.chain.witnesses,
 			"genesis": config.chain.genesis.map(|genesis| format!("0x{}", hex::encode(genesis))),
 			"account": config.chain.account,
 			"draw_rewards": config.chain.draw_rewards,
@@ -31,6 +32,8 @@ pub fn view(config: &Config) -> Value {
 		"router": config.router.as_ref().map(router),
 		"payer": config.payer.as_ref().map(payer),
 		"tun": config.tun.as_ref().map(|tun| json!({ "name": tun.name, "ipv4": tun.ipv4 })),
+		"services": config.services.iter().map(|service| json!({ "port": service.port, "to": service.to.to_string() })).collect::<Vec<_>>(),
+		"dns": config.dns.as_ref().map(|dns| json!({ "listen": dns.listen })),
 		"plain": config.plain.as_ref().map(|plain| plain.view()),
 		"proxy": config.proxy.as_ref().map(|proxy| json!({ "listen": proxy.listen.to_string() })),
 	})
@@ -46,6 +49,7 @@ fn router(router: &Router) -> Value {
 		"gateway": router.gateway.as_ref().map(|gateway| json!({
 			"allow": gateway.allow,
 			"source": gateway.source,
+			"resolvers": gateway.resolvers,
 			"ports": { "allow": gateway.ports.allow, "deny": gateway.ports.denied() },
 			"rate": gateway.rate,
 			"monthly_cap": gateway.monthly_cap,

@@ -10,7 +10,7 @@ use jsonrpsee::{
 use serde_json::{json, Value};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-use super::{config, earnings, events, views, watch, API, MAX_WAITING, REFUSED};
+use super::{config, earnings, events, names, views, watch, API, MAX_WAITING, REFUSED};
 use crate::{config::Config, logging, metrics::Metrics, shell::Shared};
 
 /// What one can ask for.
@@ -22,10 +22,10 @@ pub struct Method {
 	answer: fn(&Desk, Value) -> Answer,
 }
 
-type Answer = Result<Value, String>;
+pub(super) type Answer = Result<Value, String>;
 
 /// All of them, in the order of `docs/agent.md`; [`events::SUBSCRIBE`] besides.
-pub const METHODS: [Method; 15] = [
+pub const METHODS: [Method; 17] = [
 	Method { name: "methods", about: "all methods, and what each is for", answer: |_, _| Ok(methods()) },
 	Method { name: "version", about: "the agent's version and the API's", answer: |_, _| Ok(version()) },
 	Method { name: "status", about: "everything in short, and what is wrong", answer: |desk, _| Ok(desk.status()) },
@@ -44,6 +44,12 @@ pub const METHODS: [Method; 15] = [
 	Method { name: "purse", about: "what is spent, as a payer", answer: |desk, _| Ok(views::purse(&desk.shared)) },
 	Method { name: "earnings", about: "all accounts together, and claims", answer: |desk, _| Ok(earnings::view(desk)) },
 	Method { name: "drops", about: "what was dropped, by reason", answer: |desk, _| Ok(views::drops(&desk.shared)) },
+	Method {
+		name: "names",
+		about: "routers' names, as the finalised registry has them",
+		answer: |desk, _| Ok(names::view(desk)),
+	},
+	Method { name: "resolve", about: "what a name that ends with .mesh stands for", answer: names::resolve },
 	Method { name: "config", about: "the configuration in force", answer: |desk, _| Ok(config::view(&desk.config)) },
 	Method { name: "log_level", about: "which messages are logged", answer: |_, _| Ok(log_level()) },
 	Method {
@@ -56,7 +62,7 @@ pub const METHODS: [Method; 15] = [
 ];
 
 /// Methods that take parameters; to all others only an empty list or object may be given.
-const TAKES: [&str; 1] = ["set_log_level"];
+pub(super) const TAKES: [&str; 2] = ["set_log_level", "resolve"];
 
 /// What the answers are made of.
 pub struct Desk {
@@ -115,13 +121,18 @@ fn log_level() -> Value {
 	json!({ "level": logging::level() })
 }
 
-fn set_log_level(parameters: Value) -> Answer {
-	let level = match &parameters {
-		Value::Object(named) if named.len() == 1 => named.get("level"),
+/// The one parameter of a method, which is a text.
+pub(super) fn only<'a>(parameters: &'a Value, name: &str) -> Option<&'a str> {
+	let one = match parameters {
+		Value::Object(named) if named.len() == 1 => named.get(name),
 		Value::Array(list) if list.len() == 1 => list.first(),
 		_ => None,
 	};
-	let level = level.and_then(Value::as_str).ok_or("give one parameter: {\"level\": \"debug\"}")?;
+	one.and_then(Value::as_str)
+}
+
+fn set_log_level(parameters: Value) -> Answer {
+	let level = only(&parameters, "level").ok_or("give one parameter: {\"level\": \"debug\"}")?;
 	logging::set(level)?;
 	Ok(log_level())
 }

@@ -14,9 +14,9 @@ use towpath_proto::{
 	agent::{Event, SUCCEEDED},
 	record::Record,
 };
-use tracing::warn;
+use tracing::{info, warn};
 
-use crate::chain::Update;
+use crate::chain::{Report, Update};
 
 /// Begins a subscription.
 pub const SUBSCRIBE: &str = "events";
@@ -35,6 +35,8 @@ const CLOCK_OFF: (i64, i64) = (60, 3_600);
 pub struct Node {
 	/// Why it does not answer, if it does not.
 	pub trouble: Option<String>,
+	/// What the witnesses say of it.
+	pub report: Report,
 	/// By how much this machine's clock is ahead of the chain's, in seconds; behind, if negative.
 	pub clock: Option<i64>,
 }
@@ -167,8 +169,27 @@ impl News {
 					self.tell("chain_down", json!({ "why": why }));
 				}
 			}
+			Update::Witnesses(report) => self.compare_reports(report),
 			Update::Time(time) => self.compare_clocks(unix_time(), *time),
-			Update::Head(_) | Update::Registry(_) | Update::Validators(_) | Update::Channel(..) => {}
+			Update::Head(_) | Update::Registry(..) | Update::Validators(_) | Update::Channel(..) => {}
+		}
+	}
+
+	fn compare_reports(&self, report: &Report) {
+		let before = std::mem::replace(&mut self.node.borrow_mut().report, report.clone());
+		match &report.doubt {
+			Some(why) if before.doubt.is_none() => {
+				warn!("the chain's node is not believed for now: {why}");
+				self.tell("chain_doubted", json!({ "why": why }));
+			}
+			None if before.doubt.is_some() => {
+				info!("the witnesses agree with the chain's node again");
+				self.tell("chain_believed", json!({}));
+			}
+			_ => {}
+		}
+		for (url, why) in report.silent.iter().filter(|(url, _)| before.silent.iter().all(|(other, _)| other != url)) {
+			warn!(witness = url, "a witness of the chain does not answer: {why}");
 		}
 	}
 

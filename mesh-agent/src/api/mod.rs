@@ -15,6 +15,7 @@ mod desk;
 mod door;
 mod earnings;
 pub mod events;
+mod names;
 mod patience;
 mod reach;
 mod server;

@@ -70,6 +70,19 @@ pub enum Verb {
 	/// What it dropped, by reason.
 	#[command(after_help = "Example:\n  mesh-agent drops --folder ~/.towpath")]
 	Drops(Asked),
+	/// Names of routers in the mesh, as it knows them from the finalised chain.
+	#[command(after_help = "Example:\n  mesh-agent names --folder ~/.towpath")]
+	Names(Asked),
+	/// What a name of the mesh stands for; it works without chain and Internet.
+	#[command(
+		after_help = "Examples:\n  mesh-agent resolve --folder ~/.towpath garden.mesh\n  ping $(mesh-agent resolve --folder ~/.towpath garden.mesh)"
+	)]
+	Resolve {
+		#[command(flatten)]
+		asked: Asked,
+		/// A router's registered name, or the 52 characters of its key, and .mesh.
+		name: String,
+	},
 	/// The configuration in force, defaults included, without secrets.
 	#[command(after_help = "Example:\n  mesh-agent config --folder ~/.towpath")]
 	Config(Asked),
@@ -106,6 +119,10 @@ fn accounts(answer: &Value) -> String {
 	words::accounts(&answer["accounts"])
 }
 
+fn address(answer: &Value) -> String {
+	format!("{}\n", answer["address"].as_str().unwrap_or("unknown"))
+}
+
 fn level(answer: &Value) -> String {
 	format!("{}\n", answer["level"].as_str().unwrap_or("unknown"))
 }
@@ -122,6 +139,8 @@ pub async fn run(verb: Verb) -> Result<(), Trouble> {
 		Verb::Purse(asked) => (asked, "purse", nothing, words::purse),
 		Verb::Earnings(asked) => (asked, "earnings", nothing, words::earnings),
 		Verb::Drops(asked) => (asked, "drops", nothing, words::drops),
+		Verb::Names(asked) => (asked, "names", nothing, words::names),
+		Verb::Resolve { asked, name } => (asked, "resolve", json!({ "name": name }), address),
 		Verb::Config(asked) => (asked, "config", nothing, words::plain),
 		Verb::Events(asked) => return follow(&asked).await,
 		Verb::LogLevel { asked, level: None } => (asked, "log_level", nothing, level),

@@ -7,7 +7,7 @@ use towpath_primitives::Amount;
 use towpath_proto::{agent::Standing, settlement::Serving, time::Instant};
 
 use super::{desk::Desk, events::is_off, reach};
-use crate::shell::Shared;
+use crate::{chain, dns::Counts, shell::Shared};
 
 /// Everything in short.
 pub fn status(desk: &Desk) -> Value {
@@ -34,11 +34,24 @@ pub fn status(desk: &Desk) -> Value {
 		"exit": shared.limits.borrow().as_ref().map(|limits| limits.view()),
 		"drops": drops(shared),
 		"delivered_bytes": core.delivered,
-		"chain": chain(desk),
+		"chain": chain_view(desk),
+		"questions": desk.config.dns.as_ref().map(|_| questions(&shared.questions)),
 		"plain": shared.plain.as_ref().map(|plain| plain.status()),
 	});
 	status["trouble"] = trouble(desk).into();
 	status
+}
+
+/// What was asked of the resolver here.
+fn questions(counts: &Counts) -> Value {
+	json!({
+		"asked": counts.asked.get(),
+		"inside": counts.inside.get(),
+		"cached": counts.cached.get(),
+		"passed_on": counts.passed_on.get(),
+		"failed": counts.failed.get(),
+		"crowded": counts.crowded.get(),
+	})
 }
 
 fn standing(standing: Standing) -> &'static str {
@@ -200,13 +213,15 @@ pub fn drops(shared: &Shared) -> Value {
 }
 
 /// The node, as it was heard of last.
-pub fn chain(desk: &Desk) -> Value {
+pub fn chain_view(desk: &Desk) -> Value {
 	let node = desk.shared.news.node.borrow();
 	json!({
 		"endpoint": desk.config.chain.endpoint,
 		"answers": desk.metrics.chain_up.get() == 1,
 		"finalized_height": Some(desk.metrics.head.get()).filter(|height| *height > 0),
 		"why_not": node.trouble,
+		"witnesses": desk.config.chain.witnesses,
+		"doubt": node.report.doubt,
 		"clock_ahead_seconds": node.clock,
 	})
 }
@@ -250,6 +265,19 @@ fn trouble(desk: &Desk) -> Vec<Value> {
 	let node = desk.shared.news.node.borrow();
 	if let Some(why) = &node.trouble {
 		say("chain", desk.config.chain.endpoint.clone().into(), why);
+	}
+	let config = &desk.config.chain;
+	let is_own = chain::is_light(&config.endpoint) || chain::is_on_this_machine(&config.endpoint);
+	if config.witnesses.is_empty() && !is_own {
+		let message = "this agent trusts that server: what it says of the chain, and so of money, is believed, and nobody else is asked; run a node on this machine, let this agent be a light client (mesh-agent checkpoint), or name others' nodes in chain.witnesses";
+		say("one_server", desk.config.chain.endpoint.clone().into(), message);
+	}
+	if let Some(why) = &node.report.doubt {
+		let message = format!("it is not believed, and money goes on only for as long as what was known before is new enough: {why}; find out which of them is wrong");
+		say("doubt", desk.config.chain.endpoint.clone().into(), &message);
+	}
+	for (url, why) in &node.report.silent {
+		say("witness", url.clone().into(), &format!("this witness of the chain does not answer: {why}"));
 	}
 	if let Some(ahead) = node.clock.filter(|ahead| is_off(*ahead)) {
 		let by = span(ahead.unsigned_abs());

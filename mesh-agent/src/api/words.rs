@@ -251,6 +251,19 @@ pub fn drops(answer: &Value) -> String {
 	}
 }
 
+/// Names of routers.
+pub fn names(answer: &Value) -> String {
+	let row = |entry: &Value| vec![text(&entry["name"]), text(&entry["address"]), short(&entry["node_id"])];
+	let rows: Vec<_> = list(&answer["names"]).iter().map(row).collect();
+	match rows.is_empty() {
+		true => "No names are known: the chain has not answered yet, or has no routers.\n".into(),
+		false => {
+			let height = text(&answer["finalized_height"]);
+			format!("{}At final height {height}.\n", table(&["NAME", "ADDRESS", "NODE"], &rows))
+		}
+	}
+}
+
 /// Everything in short.
 pub fn status(answer: &Value) -> String {
 	let count = |key: &str| list(&answer[key]).len();
@@ -365,7 +378,7 @@ fd00::1234   4096    -           no
 
 	#[test]
 	fn answers_that_lack_everything_are_shown_all_the_same() {
-		for words in [neighbours, routes, circuits, accounts, purse, earnings, drops, status, event] {
+		for words in [neighbours, routes, circuits, accounts, purse, earnings, drops, names, status, event] {
 			for answer in
 				[Value::Null, json!({}), json!([{}]), json!({ "links": [{}], "refused": [{}], "routers": [{}] })]
 			{

@@ -6,14 +6,11 @@ use anyhow::{anyhow, bail, Context, Result};
 use codec::{Decode, Encode};
 use subxt::{
 	backend::LegacyBackend,
-	config::{DefaultExtrinsicParamsBuilder, RpcConfigFor},
+	config::DefaultExtrinsicParamsBuilder,
 	dynamic,
 	error::{DispatchError, TransactionEventsError},
 	ext::{scale_decode::DecodeAsType, scale_encode::EncodeAsFields},
-	rpcs::{
-		client::{JsonrpseeRpcClient, RpcClient},
-		LegacyRpcMethods,
-	},
+	rpcs::client::{JsonrpseeRpcClient, RpcClient},
 	utils::{AccountId32, H256},
 	OnlineClient, SubstrateConfig,
 };
@@ -23,6 +20,7 @@ use towpath_primitives::{ChannelId, NodeId, SlotView};
 use super::{
 	light,
 	types::{Channel, Router},
+	witness::Methods,
 };
 
 /// A transaction that is not final after this is given up, and looked at anew.
@@ -31,8 +29,6 @@ const FINALITY_PATIENCE: Duration = Duration::from_secs(120);
 const MORTALITY: u64 = 64;
 /// Routers in one answer of the runtime.
 const PAGE: u32 = 256;
-
-type Methods = LegacyRpcMethods<RpcConfigFor<SubstrateConfig>>;
 
 /// A transaction in a finalised block.
 #[derive(Clone, Copy, Debug)]
@@ -106,6 +102,11 @@ impl Client {
 	/// The node's RPC, for methods that are not wrapped here.
 	pub fn rpc(&self) -> &RpcClient {
 		&self.rpc
+	}
+
+	/// The node's ordinary methods.
+	pub(super) fn methods(&self) -> &Methods {
+		&self.methods
 	}
 
 	/// The number that the account's next transaction has, with those that wait in the node's pool.

@@ -71,6 +71,11 @@ pub async fn lost(rpc: &RpcClient) {
 	}
 }
 
+/// Whether it is no server whose word would be taken.
+pub fn is_light(endpoint: &str) -> bool {
+	endpoint.starts_with(SCHEME)
+}
+
 /// What can be known of an endpoint before it is used.
 pub fn check_endpoint(endpoint: &str) -> Result<()> {
 	match endpoint.strip_prefix(SCHEME) {

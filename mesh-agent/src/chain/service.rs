@@ -2,6 +2,9 @@
 
 use std::{
 	collections::{BTreeMap, BTreeSet},
+	future::Future,
+	pin::Pin,
+	rc::Rc,
 	time::Duration,
 };
 
@@ -13,7 +16,11 @@ use towpath_primitives::{Amount, ChannelId, GenesisHash, NodeId, SignedReceipt};
 use towpath_proto::settlement::ChannelView;
 use tracing::{debug, info, warn};
 
-use super::{client::Client, types::Router};
+use super::{
+	client::Client,
+	types::Router,
+	witness::{Report, Witnesses},
+};
 
 /// Between attempts to reach the node.
 const RECONNECT: Duration = Duration::from_secs(2);
@@ -31,12 +38,14 @@ pub enum Update {
 	Connected(H256),
 	/// The node does not answer. What was known stays in force until it is too old.
 	Lost(String),
+	/// What the witnesses say of the node, when that has changed.
+	Witnesses(Report),
 	/// A newer block is final.
 	Head(u64),
 	/// What the time was in it, in milliseconds since 1970.
 	Time(u64),
-	/// All routers.
-	Registry(Vec<Router>),
+	/// All routers, at a finalised height.
+	Registry(u64, Vec<Router>),
 	/// The validators' routers are others now.
 	Validators(Vec<NodeId>),
 	/// A watched channel, at the newest finalised block.
@@ -53,6 +62,9 @@ pub enum Command {
 	/// Raise a channel's deposit.
 	TopUp(ChannelId, Amount),
 }
+
+/// A head, and the witnesses' word on it, on its way.
+type Asking = Pin<Box<dyn Future<Output = ((u64, H256), Report)>>>;
 
 /// The way to the service.
 #[derive(Clone)]
@@ -73,6 +85,11 @@ struct Service {
 	/// Whose rewards to draw.
 	draws_for: Option<NodeId>,
 	updates: mpsc::UnboundedSender<Update>,
+	witnesses: Rc<Witnesses>,
+	/// As last told.
+	report: Report,
+	/// Nobody contradicts the node. If somebody does, nothing of what it says is told: what is known grows old, as without a node.
+	believed: bool,
 	watched: BTreeSet<ChannelId>,
 	/// As last told.
 	validators: Vec<NodeId>,
@@ -85,6 +102,7 @@ struct Service {
 /// Starts the service.
 pub fn start(
 	url: String,
+	witnesses: Witnesses,
 	genesis: GenesisHash,
 	signer: Keypair,
 	draws_for: Option<NodeId>,
@@ -97,6 +115,9 @@ pub fn start(
 		signer,
 		draws_for,
 		updates,
+		believed: witnesses.is_empty(),
+		witnesses: Rc::new(witnesses),
+		report: Report::default(),
 		watched: BTreeSet::new(),
 		validators: Vec::new(),
 		claims: BTreeMap::new(),
@@ -138,20 +159,37 @@ impl Service {
 			client.genesis()
 		);
 		self.tell(Update::Connected(client.genesis()));
-		let (_, at) = client.finalised().await?;
+		let (number, at) = client.finalised().await?;
 		self.block = client.slot_duration(at).await?;
+		if !self.witnesses.is_empty() {
+			let report = self.witnesses.ask(client.methods(), (number, at)).await;
+			self.judge(report);
+		}
 		// Genesis is final, and no head follows it before links carry votes: who is admitted must not wait for one.
-		self.tell(Update::Registry(client.routers(at).await?));
-		self.read_validators(client, at).await?;
+		if self.believed {
+			self.tell(Update::Registry(number, client.routers(at).await?));
+			self.read_validators(client, at).await?;
+		}
 		let mut heads = client.heads().await?;
 		let (done, mut finished) = mpsc::unbounded_channel();
 		let mut busy = false;
+		let (mut newest, mut asking) = (None, None::<Asking>);
 		loop {
 			tokio::select! {
 				head = heads.next() => {
 					let Some(head) = head else { return Ok(()) };
 					let head = head?;
-					self.on_head(client, head.number(), head.hash()).await?;
+					match self.witnesses.is_empty() {
+						true => self.on_head(client, head.number(), head.hash()).await?,
+						false => newest = Some((head.number(), head.hash())),
+					}
+				}
+				((number, at), report) = async { asking.as_mut().expect("checked").await }, if asking.is_some() => {
+					asking = None;
+					self.judge(report);
+					if self.believed {
+						self.on_head(client, number, at).await?;
+					}
 				}
 				command = commands.recv() => {
 					let Some(command) = command else { return Ok(()) };
@@ -160,9 +198,26 @@ impl Service {
 				_ = finished.recv() => busy = false,
 				() = client.lost() => return Ok(()),
 			}
+			if asking.is_none() {
+				asking = newest.take().map(|head| self.ask_about(client, head));
+			}
 			if !busy {
 				busy = self.submit_next(client, &done).await?;
 			}
+		}
+	}
+
+	/// Has the witnesses asked about a head, while everything else goes on.
+	fn ask_about(&self, client: &Client, head: (u64, H256)) -> Asking {
+		let (witnesses, client) = (self.witnesses.clone(), client.clone());
+		Box::pin(async move { (head, witnesses.ask(client.methods(), head).await) })
+	}
+
+	fn judge(&mut self, report: Report) {
+		self.believed = report.doubt.is_none();
+		if report != self.report {
+			self.report = report.clone();
+			self.tell(Update::Witnesses(report));
 		}
 	}
 
@@ -174,7 +229,7 @@ impl Service {
 			}
 		}
 		if self.heads.is_multiple_of(REGISTRY_EVERY) {
-			self.tell(Update::Registry(client.routers(at).await?));
+			self.tell(Update::Registry(number, client.routers(at).await?));
 		}
 		self.heads += 1;
 		self.read_validators(client, at).await?;
@@ -211,8 +266,11 @@ impl Service {
 		match command {
 			Command::Watch(id) => {
 				self.watched.insert(id);
-				let (_, at) = client.finalised().await?;
-				self.read_channel(client, id, at).await?;
+				// If the node is in doubt, the next head that is believed tells of it.
+				if self.believed {
+					let (_, at) = client.finalised().await?;
+					self.read_channel(client, id, at).await?;
+				}
 			}
 			Command::Claim(signed) => {
 				let key = (signed.receipt.channel, signed.receipt.node);
@@ -232,7 +290,9 @@ impl Service {
 
 	/// Submits what is most urgent, in the background. One at a time: the next batch has the newest receipts.
 	async fn submit_next(&mut self, client: &Client, done: &mpsc::UnboundedSender<()>) -> Result<bool> {
-		if let Some((channel, amount)) = self.top_ups.pop() {
+		// Claims are right whatever the chain is like, and lapse if they wait; new money waits until the node is believed.
+		let top_up = if self.believed { self.top_ups.pop() } else { None };
+		if let Some((channel, amount)) = top_up {
 			let what = format!("top-up of channel {channel} by {amount}");
 			let arguments = (channel, amount);
 			self.background(client, done, what, "Rewards", "top_up", arguments);
@@ -246,7 +306,7 @@ impl Service {
 			self.background(client, done, what, "BandwidthAttestations", "claim_many", (Static(receipts),));
 			return Ok(true);
 		}
-		if let Some(node) = self.draws_for.filter(|_| self.heads % REWARDS_EVERY == 1) {
+		if let Some(node) = self.draws_for.filter(|_| self.believed && self.heads % REWARDS_EVERY == 1) {
 			let (_, at) = client.finalised().await?;
 			let pending: Vec<(u32, Amount, Amount)> = client.ask("TowpathApi_pending_payouts", node, at).await?;
 			if let Some((era, subsidy, pay)) = pending.into_iter().find(|(_, subsidy, pay)| *subsidy > 0 || *pay > 0) {

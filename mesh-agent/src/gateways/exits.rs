@@ -2,7 +2,7 @@
 //! does. New ones go to the stack of the gateway in use.
 
 use std::{
-	cell::{Cell, RefCell},
+	cell::RefCell,
 	collections::BTreeMap,
 	net::{IpAddr, SocketAddr},
 	rc::Rc,
@@ -16,7 +16,10 @@ use super::look;
 use crate::{
 	exit::Refusal,
 	shell::Shared,
-	stack::{payer::Payer, Inbox, Outlet},
+	stack::{
+		payer::{Payer, Ports, PORTS},
+		Inbox, Outlet,
+	},
 };
 
 /// An application's request is carried to so many gateways, if they die one after the other.
@@ -28,13 +31,13 @@ pub struct Exits {
 	own: OverlayAddress,
 	stacks: RefCell<BTreeMap<OverlayAddress, (Payer, Rc<Inbox>)>>,
 	/// Ports rise through all stacks, so that two connections never look the same from here.
-	ports: Rc<Cell<u16>>,
+	ports: Rc<Ports>,
 }
 
 impl Exits {
 	/// No stack yet.
 	pub fn new(shared: Rc<Shared>, own: OverlayAddress) -> Self {
-		Self { shared, own, stacks: RefCell::default(), ports: Rc::default() }
+		Self { shared, own, stacks: RefCell::default(), ports: Ports::new(PORTS) }
 	}
 
 	/// Where packets from this gateway go.

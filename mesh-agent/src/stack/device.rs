@@ -27,6 +27,8 @@ pub struct Inbox {
 	packets: RefCell<VecDeque<Vec<u8>>>,
 	waker: RefCell<Option<Waker>>,
 	blocked: Cell<bool>,
+	open: Cell<usize>,
+	closed: Cell<bool>,
 }
 
 impl Inbox {
@@ -45,6 +47,25 @@ impl Inbox {
 	/// Whether the stack waits for room in the agent.
 	pub fn is_blocked(&self) -> bool {
 		self.blocked.get()
+	}
+
+	/// Connections of the stack, those that are being made included.
+	pub(super) fn open(&self) -> usize {
+		self.open.get()
+	}
+
+	pub(super) fn set_open(&self, count: usize) {
+		self.open.set(count);
+	}
+
+	/// Ends the stack.
+	pub(super) fn close(&self) {
+		self.closed.set(true);
+		self.wake();
+	}
+
+	pub(super) fn is_closed(&self) -> bool {
+		self.closed.get()
 	}
 
 	/// Has the stack look again.

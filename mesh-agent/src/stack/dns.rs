@@ -1,17 +1,16 @@
-//! Names are resolved at the gateway: ordinary DNS messages (RFC 1035) between the payer and the gateway's overlay address.
+//! Names are resolved at the gateway: ordinary DNS messages (RFC 1035) between the payer and the gateway's overlay address. The
+//! gateway's side is in `dns::resolver`.
 
 use std::net::IpAddr;
 
 use anyhow::{ensure, Context, Result};
 use hickory_proto::{
-	op::{Message, MessageType, OpCode, Query, ResponseCode},
-	rr::{rdata, DNSClass, Name, RData, Record, RecordType},
+	op::{Message, MessageType, OpCode, Query},
+	rr::{Name, RData, RecordType},
 };
 
 /// Where the gateway listens.
 pub(super) const PORT: u16 = 53;
-/// Seconds for which an answer stands: the gateway's resolver does not say.
-const TTL: u32 = 60;
 
 /// Which addresses are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,64 +47,22 @@ pub(super) fn addresses(id: u16, answer: &[u8]) -> Result<Vec<IpAddr>> {
 		.collect())
 }
 
-/// What a question asks for. Nothing, if it is not a question for addresses.
-pub(super) fn question(message: &[u8]) -> Option<(Message, String, Kind)> {
-	let message = Message::from_vec(message).ok()?;
-	let query = message.queries.first().filter(|_| message.message_type == MessageType::Query)?;
-	let kind = match query.query_type() {
-		RecordType::A => Kind::V4,
-		RecordType::AAAA => Kind::V6,
-		_ => return None,
-	};
-	(query.query_class() == DNSClass::IN).then_some(())?;
-	let name = query.name().to_utf8();
-	Some((message, name.trim_end_matches('.').to_owned(), kind))
-}
-
-/// The answer to a question.
-pub(super) fn answer(question: &Message, found: Result<Vec<IpAddr>>, kind: Kind) -> Option<Vec<u8>> {
-	let mut message = Message::new(question.id, MessageType::Response, OpCode::Query);
-	message.metadata.recursion_desired = true;
-	message.metadata.recursion_available = true;
-	let query = question.queries.first()?.clone();
-	let name = query.name().clone();
-	message.add_query(query);
-	match found {
-		Err(_) => message.metadata.response_code = ResponseCode::ServFail,
-		Ok(found) => {
-			let data = found.into_iter().filter_map(|address| match (address, kind) {
-				(IpAddr::V4(address), Kind::V4) => Some(RData::A(rdata::A(address))),
-				(IpAddr::V6(address), Kind::V6) => Some(RData::AAAA(rdata::AAAA(address))),
-				_ => None,
-			});
-			for data in data.take(16) {
-				message.add_answer(Record::from_rdata(name.clone(), TTL, data));
-			}
-		}
-	}
-	message.to_vec().ok()
-}
-
 #[cfg(test)]
 mod tests {
+	use hickory_proto::rr::{rdata, Record};
+
 	use super::*;
 
 	#[test]
-	fn a_question_gets_its_answer() {
-		let asked = query(7, "example.org", Kind::V4).unwrap();
-		let (message, name, kind) = question(&asked).unwrap();
-		assert_eq!((name.as_str(), kind), ("example.org", Kind::V4));
-		let found = vec![IpAddr::from([192, 0, 2, 1]), IpAddr::from([0; 16])];
-		let answered = answer(&message, Ok(found), kind).unwrap();
-		assert_eq!(addresses(7, &answered).unwrap(), [IpAddr::from([192, 0, 2, 1])]);
-		assert!(addresses(8, &answered).is_err(), "the answer to another question");
-		let failed = answer(&message, Err(anyhow::anyhow!("no")), kind).unwrap();
-		assert!(addresses(7, &failed).unwrap().is_empty());
-	}
-
-	#[test]
-	fn junk_is_no_question() {
-		assert!(question(b"junk").is_none());
-		assert!(question(&[]).is_none());
+	fn a_question_gets_its_answer_and_no_other() {
+		let asked = Message::from_vec(&query(7, "example.org", Kind::V4).unwrap()).unwrap();
+		assert_eq!((asked.id, asked.queries[0].query_type()), (7, RecordType::A));
+		let mut answer = Message::new(7, MessageType::Response, OpCode::Query);
+		let name = asked.queries[0].name().clone();
+		answer.add_answer(Record::from_rdata(name, 60, RData::A(rdata::A::new(192, 0, 2, 1))));
+		let bytes = answer.to_vec().unwrap();
+		assert_eq!(addresses(7, &bytes).unwrap(), [IpAddr::from([192, 0, 2, 1])]);
+		assert!(addresses(8, &bytes).is_err(), "the answer to another question");
+		assert!(addresses(7, b"junk").is_err());
 	}
 }

@@ -29,6 +29,7 @@ use super::{
 	Stack, GATEWAY_V4, MAX_CONNECTIONS,
 };
 use crate::{
+	dns::resolver,
 	exit::{Limits, Refusal, Way},
 	policy::ExitPolicy,
 };
@@ -249,15 +250,13 @@ impl Gateway {
 	}
 
 	fn ask(&mut self, ends: Endpoints, packet: &[u8]) {
-		let question = ip::udp_payload(packet).and_then(dns::question);
-		let Some((message, name, kind)) = question else { return };
+		let Some(question) = ip::udp_payload(packet).map(<[u8]>::to_vec) else { return };
 		if self.answers.len() >= MAX_DIALS {
 			return;
 		}
 		let policy = self.policy.clone();
 		self.answers.push(Box::pin(async move {
-			let found = policy.resolve(&name).await;
-			ip::udp_packet(ends.to, ends.from, &dns::answer(&message, found, kind)?)
+			ip::udp_packet(ends.to, ends.from, &resolver::answer(&policy, &question).await?)
 		}));
 	}
 

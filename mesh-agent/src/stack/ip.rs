@@ -103,7 +103,7 @@ pub(super) fn clamp_segments(packet: &mut [u8], longest: usize) {
 }
 
 /// The payload of a UDP packet.
-pub(super) fn udp_payload(packet: &[u8]) -> Option<&[u8]> {
+pub fn udp_payload(packet: &[u8]) -> Option<&[u8]> {
 	let (_, _, _, datagram) = split(packet)?;
 	let length = usize::from(UdpPacket::new_checked(datagram).ok()?.len());
 	datagram.get(8..length)

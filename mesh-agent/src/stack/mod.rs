@@ -2,19 +2,21 @@
 //!
 //! At the payer a [`payer::Payer`] turns proxied connections into packets of its own overlay address. At the gateway a
 //! [`gateway::Gateway`] for every payer turns packets to any address back into connections. Both move bytes straight between
-//! operating-system sockets and the stack's buffers ([`conn`]).
+//! operating-system sockets and the stack's buffers ([`conn`]). Between members of the mesh [`inside::Inside`] opens connections and
+//! [`services::Services`] accepts them.
 
 mod conn;
 mod device;
 mod dns;
 pub mod gateway;
+pub mod inside;
 mod ip;
 pub mod payer;
+mod pool;
+pub mod services;
 
 pub use device::{Inbox, Outlet};
-#[cfg(test)]
-pub use ip::udp_packet;
-pub use ip::{endpoints, split};
+pub use ip::{endpoints, split, udp_packet, udp_payload, Transport};
 
 use smoltcp::{
 	iface::{Config, Interface, SocketHandle, SocketSet},

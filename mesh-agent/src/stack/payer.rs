@@ -5,6 +5,7 @@ use std::{
 	collections::{BTreeMap, VecDeque},
 	future::{poll_fn, Future},
 	net::{IpAddr, SocketAddr},
+	ops::Range,
 	pin::pin,
 	rc::Rc,
 	task::Poll,
@@ -28,8 +29,33 @@ use crate::exit::Refusal;
 /// A name that is not resolved after this is asked for again, and then given up.
 const DNS_TIMEOUT: Duration = Duration::from_secs(3);
 const DNS_TRIES: u32 = 3;
-const FIRST_PORT: u16 = 20_000;
-const LAST_PORT: u16 = 39_999;
+/// Ports that connections of a payer begin at.
+pub const PORTS: Range<u16> = 20_000..40_000;
+
+/// Ports that connections begin at. They are given out in turn, to all stacks that share them.
+pub struct Ports {
+	range: Range<u16>,
+	next: Cell<u16>,
+}
+
+impl Ports {
+	/// All of this range.
+	pub fn new(range: Range<u16>) -> Rc<Self> {
+		Rc::new(Self { next: Cell::new(range.start), range })
+	}
+
+	/// Whether a connection of theirs may begin there.
+	pub fn contains(&self, port: u16) -> bool {
+		self.range.contains(&port)
+	}
+
+	fn take(&self) -> u16 {
+		let port = self.next.get();
+		let after = port.wrapping_add(1);
+		self.next.set(if self.range.contains(&after) { after } else { self.range.start });
+		port
+	}
+}
 
 struct Wish {
 	stream: TcpStream,
@@ -61,13 +87,7 @@ pub struct Payer {
 
 impl Payer {
 	/// Starts a stack whose packets go to `gateway`. Packets from there go into the inbox that comes back.
-	/// `ports` are given out in turn, to all stacks that share them.
-	pub fn start(
-		own: OverlayAddress,
-		gateway: OverlayAddress,
-		outlet: Outlet,
-		ports: Rc<Cell<u16>>,
-	) -> (Self, Rc<Inbox>) {
+	pub fn start(own: OverlayAddress, gateway: OverlayAddress, outlet: Outlet, ports: Rc<Ports>) -> (Self, Rc<Inbox>) {
 		let inbox = Rc::new(Inbox::default());
 		let desk = Rc::new(Desk::default());
 		let wire = Wire::new(inbox.clone(), outlet.clone());
@@ -143,13 +163,13 @@ impl Payer {
 	}
 }
 
-async fn run(mut stack: Stack, desk: Rc<Desk>, own: OverlayAddress, ports: Rc<Cell<u16>>) {
-	while !desk.over.get() {
+async fn run(mut stack: Stack, desk: Rc<Desk>, own: OverlayAddress, ports: Rc<Ports>) {
+	while !desk.over.get() && !stack.wire.inbox.is_closed() {
 		let pause = stack.next().unwrap_or(Duration::from_secs(60));
 		let mut sleep = pin!(tokio::time::sleep(pause));
 		poll_fn(|cx| {
 			stack.wire.inbox.clone().listen(cx.waker());
-			let mut woken = false;
+			let mut woken = stack.wire.inbox.is_closed();
 			while let Some(packet) = stack.wire.inbox.pop() {
 				woken = true;
 				if let Some((refusal, to)) = Refusal::read(&packet) {
@@ -162,9 +182,10 @@ async fn run(mut stack: Stack, desk: Rc<Desk>, own: OverlayAddress, ports: Rc<Ce
 			for wish in wishes {
 				woken = true;
 				desk.reasons.borrow_mut().remove(&wish.to);
-				begin(&mut stack, wish, own, &ports);
+				begin(&mut stack, wish, own, ports.take());
 			}
 			stack.turn(cx);
+			stack.wire.inbox.set_open(stack.conns.len());
 			match woken | desk.over.get() {
 				true => Poll::Ready(()),
 				false => sleep.as_mut().poll(cx),
@@ -202,13 +223,11 @@ fn answer(desk: &Desk, packet: &[u8]) -> bool {
 	true
 }
 
-fn begin(stack: &mut Stack, wish: Wish, own: OverlayAddress, ports: &Cell<u16>) {
+fn begin(stack: &mut Stack, wish: Wish, own: OverlayAddress, port: u16) {
 	if stack.conns.len() >= MAX_CONNECTIONS {
 		let _ = wish.opening.refused.send(wish.stream);
 		return;
 	}
-	let port = if (FIRST_PORT..LAST_PORT).contains(&ports.get()) { ports.get() + 1 } else { FIRST_PORT };
-	ports.set(port);
 	let local: IpAddress = match wish.to {
 		SocketAddr::V4(_) => IpAddress::Ipv4(PAYER_V4),
 		SocketAddr::V6(_) => IpAddress::Ipv6(own.to_ipv6()),
