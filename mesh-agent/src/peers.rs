@@ -303,6 +303,15 @@ pub fn learn(shared: &Shared, routers: &[Router], now: Instant) {
 
 #[cfg(test)]
 mod tests {
+	use std::sync::Arc;
+
+	use towpath_primitives::{Endpoint, Profile, RouterStatus};
+	use towpath_proto::{
+		agent::{self, Agent},
+		crypto::{RustCrypto, Secrets},
+		settlement::Limits,
+	};
+
 	use super::*;
 
 	const NODE: &str = "0x1111111111111111111111111111111111111111111111111111111111111111";
@@ -357,6 +366,52 @@ mod tests {
 		assert!(check(&twice, None).unwrap_err().contains("twice"));
 		assert!(check(&twice[..1], Some(NodeId([0x11; 32]))).unwrap_err().contains("own"));
 		assert_eq!(check(&twice[..1], Some(NodeId([0x12; 32]))), Ok(()));
+	}
+
+	/// What the agent has come to know of the addresses of its first peer.
+	fn addresses(shared: &Shared) -> Vec<SocketAddr> {
+		let (agent, now) = (shared.agent.borrow(), shared.now());
+		let first = agent.peers(now).next();
+		first.map(|peer| peer.addresses).unwrap_or_default()
+	}
+
+	#[tokio::test]
+	async fn a_name_and_the_chain_tell_the_agent_where_a_node_is() {
+		let secrets = Secrets { genesis: [1; 32], node_seed: [2; 32], noise: [3; 32] };
+		let config = agent::Config {
+			secrets,
+			price: 0,
+			transit: false,
+			limits: Limits { unsecured: 0, unsecured_total: 0 },
+			loss_allowance: 0,
+			free_rate: 0,
+			max_price: 0,
+			max_path_price: 0,
+		};
+		let core = Agent::new(config, Arc::new(RustCrypto), &[], [4; 32], Instant::from_micros(0));
+		let shared = Rc::new(Shared::new(core, None));
+		let (own, node) = (SocketAddr::from(([192, 0, 2, 7], 7700)), NodeId([0x11; 32]));
+		let peer = Peer::Node(node, vec![Place::At(own), Place::Name("localhost:7701".into())]);
+		let started = async {
+			start(&shared, &[peer], SocketAddr::from(([0, 0, 0, 0], 7700)));
+			assert_eq!(addresses(&shared), [own], "what is configured is known at once");
+			while addresses(&shared).len() < 2 {
+				tokio::time::sleep(Duration::from_millis(5)).await;
+			}
+		};
+		let within = Duration::from_secs(10);
+		tokio::task::LocalSet::new().run_until(tokio::time::timeout(within, started)).await.unwrap();
+		let named = SocketAddr::from(([127, 0, 0, 1], 7701));
+		assert_eq!(addresses(&shared), [own, named], "and no address of the other family");
+		assert_eq!(shared.peers.borrow().trouble().count(), 0);
+		let registered = Endpoint::V4([198, 51, 100, 9], 7702);
+		let profile = Profile { addresses: vec![registered], ..Profile::default() };
+		let (operator, status, standing_until) = ([5; 32], RouterStatus::Active, None);
+		let router = |node| Router { node, operator, status, profile: profile.clone(), standing_until };
+		learn(&shared, &[router(NodeId([0x12; 32])), router(node)], shared.now());
+		assert_eq!(addresses(&shared), [own, named, from_endpoint(registered)]);
+		learn(&shared, &[], shared.now());
+		assert_eq!(addresses(&shared), [own, named], "its record is gone");
 	}
 
 	#[test]

@@ -209,7 +209,7 @@ impl Agent {
 	pub(super) fn next_introduction(&self) -> Option<Instant> {
 		let asks = !self.rendezvous.wishes.is_empty()
 			&& self.introductions != Introductions::Nobody
-			&& !self.introducers().is_empty();
+			&& self.links.iter().any(|(_, link)| link.is_trusted() && self.is_introducer(&link.peer));
 		self.rendezvous.next(asks)
 	}
 

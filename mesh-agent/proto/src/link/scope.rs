@@ -136,6 +136,6 @@ mod tests {
 		for text in ["192.0.2.1:7700", "[2001:db8::1]:7700"] {
 			assert_eq!(from_endpoint(to_endpoint(at(text))), at(text));
 		}
-		assert_eq!(from_endpoint(to_endpoint(at("[::ffff:192.0.2.1]:7")).clone()), at("192.0.2.1:7"));
+		assert_eq!(from_endpoint(to_endpoint(at("[::ffff:192.0.2.1]:7"))), at("192.0.2.1:7"));
 	}
 }
