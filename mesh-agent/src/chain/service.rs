@@ -184,7 +184,7 @@ impl Service {
 						false => newest = Some((head.number(), head.hash())),
 					}
 				}
-				((number, at), report) = async { asking.as_mut().expect("checked").await }, if asking.is_some() => {
+				((number, at), report) = async { asking.as_mut().expect("asked only while there is one").await }, if asking.is_some() => {
 					asking = None;
 					self.judge(report);
 					if self.believed {
