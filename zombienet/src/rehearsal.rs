@@ -9,7 +9,7 @@ use sp_core::{
 	traits::{CallContext, CodeExecutor, RuntimeCode, WrappedRuntimeCode},
 };
 use sp_state_machine::BasicExternalities;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Mutex};
 use zombienet_sdk::subxt::utils::H256;
 
 use crate::chain::Chain;
@@ -58,8 +58,31 @@ struct Weight {
 	proof_size: u64,
 }
 
+/// What the runtime complained of, last.
+static SAID: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Keeps a runtime's complaints: when it panics, the reason goes nowhere else.
+struct Complaints;
+
+impl log::Log for Complaints {
+	fn enabled(&self, metadata: &log::Metadata) -> bool {
+		metadata.level() == log::Level::Error && metadata.target().starts_with("runtime")
+	}
+
+	fn log(&self, record: &log::Record) {
+		if let (true, Ok(mut said)) = (self.enabled(record.metadata()), SAID.lock()) {
+			said.push(record.args().to_string());
+		}
+	}
+
+	fn flush(&self) {}
+}
+
 /// Runs a runtime's migrations on a state, with all checks; fails with what the runtime says.
 pub fn try_upgrade(code: &[u8], state: &State) -> Result<Tried> {
+	if log::set_logger(&Complaints).is_ok() {
+		log::set_max_level(log::LevelFilter::Error);
+	}
 	let code =
 		sp_maybe_compressed_blob::decompress(code, BOMB_LIMIT).map_err(|error| anyhow!("the code: {error:?}"))?;
 	let fetcher = WrappedRuntimeCode(code.as_ref().into());
@@ -75,7 +98,10 @@ pub fn try_upgrade(code: &[u8], state: &State) -> Result<Tried> {
 		&ALL_CHECKS.encode(),
 		CallContext::Offchain,
 	);
-	let answer = answer.map_err(|error| anyhow!("{error}"))?;
+	let said = std::mem::take(&mut *SAID.lock().map_err(|_| anyhow!("the log is poisoned"))?);
+	// A trap's own message ends with a backtrace of the runtime.
+	let short = |error: String| error.lines().next().unwrap_or_default().to_string();
+	let answer = answer.map_err(|error| anyhow!("{}; {}", said.join("; "), short(error.to_string())))?;
 	let (took, most) = <(Weight, Weight)>::decode(&mut &answer[..]).context("the runtime answers with two weights")?;
 	let state = externalities.into_storages().top;
 	ensure!(

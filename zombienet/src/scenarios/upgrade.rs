@@ -55,8 +55,11 @@ pub async fn tell(network: &mut Network, folder: Option<&Path>, seen: &mut Seen)
 	let old = chain.client.runtime_version().spec_version;
 
 	rehearse(&chain, &runtimes, seen).await?;
+	authorise(&chain, &runtimes.next, seen).await?;
+	// Once more on what there is now: votes, locks, and the authorised upgrade itself.
+	rehearse(&chain, &runtimes, seen).await?;
 	let stale = chain.sign_only(&eve(), call("System", "remark", vec![Value::from_bytes([1])])).await?;
-	let (last_old, applied) = enact(&chain, &runtimes.next, seen).await?;
+	let (last_old, first_new) = apply(&chain, &runtimes.next, seen).await?;
 
 	// The client's types are those of the old version.
 	let chain = network.connect("alice").await?;
@@ -68,7 +71,7 @@ pub async fn tell(network: &mut Network, folder: Option<&Path>, seen: &mut Seen)
 	}
 	let refused = chain.rpc.author_submit_extrinsic(&stale).await;
 	ensure!(refused.is_err(), "what was signed for version {old} is not valid under {new}");
-	migrated(&chain, last_old, applied, seen).await?;
+	migrated(&chain, last_old, first_new, seen).await?;
 	lives_on(&chain, seen).await?;
 
 	let (height, at) = chain.finalized().await?;
@@ -105,9 +108,8 @@ async fn rehearse(chain: &Chain, runtimes: &Runtimes, seen: &mut Seen) -> Result
 	Ok(())
 }
 
-/// Has the code authorised by a referendum and applied by somebody. Returns the last block of the old version and the first
-/// of the new one.
-async fn enact(chain: &Chain, code: &[u8], seen: &mut Seen) -> Result<(Block, Block)> {
+/// Has the code authorised by a referendum.
+async fn authorise(chain: &Chain, code: &[u8], seen: &mut Seen) -> Result<()> {
 	let started = Instant::now();
 	let hash = sp_crypto_hashing::blake2_256(code);
 	let (from, _) = chain.best().await?;
@@ -129,7 +131,11 @@ async fn enact(chain: &Chain, code: &[u8], seen: &mut Seen) -> Result<(Block, Bl
 	)
 	.await?;
 	seen.note(format!("{} ({} s)", told.join(", "), started.elapsed().as_secs()));
+	Ok(())
+}
 
+/// Brings the code, as anybody may. Returns the last block of the old version and the first of the new one.
+async fn apply(chain: &Chain, code: &[u8], seen: &mut Seen) -> Result<(Block, Block)> {
 	let (before, _) = chain.finalized().await?;
 	let apply = call("System", "apply_authorized_upgrade", vec![Value::from_bytes(code)]);
 	chain.send_final(&eve(), apply).await?;
