@@ -42,6 +42,7 @@ fn router(router: &Router) -> Value {
 		"gateway": router.gateway.as_ref().map(|gateway| json!({
 			"allow": gateway.allow,
 			"source": gateway.source,
+			"exit": if gateway.by_kernel() { "kernel" } else { "userspace" },
 			"ports": { "allow": gateway.ports.allow, "deny": gateway.ports.denied() },
 			"rate": gateway.rate,
 			"monthly_cap": gateway.monthly_cap,
