@@ -230,7 +230,8 @@ fn every_protocol_leaves_by_the_kernel_and_denied_ranges_are_refused() -> Result
 		lab.ip("g1", &format!("route add {DENIED}/32 via 10.9.1.1"))?;
 		// The laboratory's machines forward nothing; this one does.
 		lab.exec("g1", "nft", &["delete", "table", "inet", "towpath"])?;
-		lab.exec("g1", "sysctl", &["-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1"])?;
+		let forward = "echo 1 > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/sys/net/ipv6/conf/all/forwarding";
+		lab.exec("g1", "sh", &["-c", forward])?;
 		for (listen, only) in [("10.9.1.1:81", "10.9.1.2"), ("[2620:0:5::1]:81", "2620:0:5::2")] {
 			let arguments = ["dev-origin", "--listen", listen, "--only", only, "--size", "1000000"];
 			lab.start(&format!("web{}", listen.len()), "web", PROGRAM, &arguments)?;
