@@ -205,6 +205,8 @@ pub struct Gateway {
 	pub allow: Vec<String>,
 	/// Addresses that connections leave from.
 	pub source: Vec<IpAddr>,
+	/// Which way out.
+	pub exit: Exit,
 	/// Ports that may be reached.
 	pub ports: PortRules,
 	/// Bytes a second that all payers together may pass, each way.
@@ -213,6 +215,24 @@ pub struct Gateway {
 	pub monthly_cap: Option<u64>,
 	/// Who resolves payers' names; nobody: whom the system asks.
 	pub resolvers: Vec<SocketAddr>,
+}
+
+/// `router.gateway.exit`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Exit {
+	/// As connections of the agent's own.
+	#[default]
+	Userspace,
+	/// As packets that the kernel forwards.
+	Kernel,
+}
+
+impl Gateway {
+	/// Whether the kernel forwards what leaves.
+	pub fn by_kernel(&self) -> bool {
+		self.exit == Exit::Kernel
+	}
 }
 
 /// `[payer]`
@@ -406,6 +426,9 @@ impl Config {
 			}
 			if let Some(gateway) = &router.gateway {
 				gateway.ports.read()?;
+				if gateway.by_kernel() && config.tun.is_some() {
+					bail!("router.gateway.exit = \"kernel\" and [tun]: both would have the overlay's addresses; choose one");
+				}
 				for (name, limit) in [("rate", gateway.rate), ("monthly_cap", gateway.monthly_cap)] {
 					if limit == Some(0) {
 						bail!("router.gateway.{name} = 0 would let nothing out; leave [router.gateway] out for that, or give bytes");
@@ -504,6 +527,8 @@ mod tests {
 		assert!(error("folder = \"x\"\n[proxy]").contains("[payer]"));
 		let gateway = |line: &str| error(&format!("folder = \"x\"\n[router.gateway]\n{line}"));
 		assert!(gateway("ports.deny = [\"mail\"]").contains("\"mail\" is no port"));
+		assert!(gateway("exit = \"kernel\"\n[tun]").contains("choose one"));
+		assert!(gateway("exit = \"tunnel\"").contains("kernel"));
 		assert!(gateway("rate = 0").contains("router.gateway.rate"));
 		assert!(gateway("monthly_cap = 0").contains("router.gateway.monthly_cap"));
 		assert!(error("folder = \"x\"\n[api]\nlisten = \"0.0.0.0:9\"").contains("api.listen"));

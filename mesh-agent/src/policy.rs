@@ -6,6 +6,25 @@ use anyhow::{bail, Context, Result};
 
 use crate::exit::Ports;
 
+/// What is not the Internet, of IPv4 and IPv6: this machine, its neighbours, addresses for examples, multicast.
+pub const DENIED_V4: [&str; 13] = [
+	"0.0.0.0/8",
+	"10.0.0.0/8",
+	"100.64.0.0/10",
+	"127.0.0.0/8",
+	"169.254.0.0/16",
+	"172.16.0.0/12",
+	"192.0.0.0/24",
+	"192.0.2.0/24",
+	"192.168.0.0/16",
+	"198.18.0.0/15",
+	"198.51.100.0/24",
+	"203.0.113.0/24",
+	"224.0.0.0/3",
+];
+/// Everything outside 2000::/3, and three parts of it.
+pub const DENIED_V6: [&str; 6] = ["::/3", "4000::/2", "8000::/1", "2001::/23", "2001:db8::/32", "2002::/16"];
+
 /// A range of addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Range {
@@ -32,7 +51,18 @@ impl std::str::FromStr for Range {
 	}
 }
 
+impl std::fmt::Display for Range {
+	fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+		write!(out, "{}/{}", self.address, self.length)
+	}
+}
+
 impl Range {
+	/// Of which family.
+	pub fn is_ipv4(&self) -> bool {
+		self.address.is_ipv4()
+	}
+
 	fn contains(&self, other: IpAddr) -> bool {
 		let bits = |address| match address {
 			IpAddr::V4(address) => (u128::from(u32::from(address)) << 96, true),
@@ -67,7 +97,12 @@ impl ExitPolicy {
 	/// Whether a destination may be reached. Loopback, link-local, private and other special addresses may not, unless the
 	/// operator says so: they are this machine and its neighbours, not the Internet.
 	pub fn allows(&self, to: SocketAddr) -> bool {
-		self.ports.allows(to.port()) && (is_public(to.ip()) || self.allow.iter().any(|range| range.contains(to.ip())))
+		self.ports.allows(to.port()) && self.allows_address(to.ip())
+	}
+
+	/// The same, for what has no ports.
+	pub fn allows_address(&self, to: IpAddr) -> bool {
+		is_public(to) || self.allow.iter().any(|range| range.contains(to))
 	}
 
 	/// The address that connections to `to` leave from, if the operator chose one.
@@ -111,6 +146,8 @@ fn is_public(address: IpAddr) -> bool {
 
 #[cfg(test)]
 mod tests {
+	use proptest::prelude::*;
+
 	use super::*;
 
 	fn allows(policy: &ExitPolicy, to: &str) -> bool {
@@ -142,6 +179,23 @@ mod tests {
 			"9.9.9.9:25",
 		] {
 			assert!(!allows(&policy, bad), "{bad}");
+		}
+	}
+
+	proptest! {
+		#[test]
+		fn the_ranges_that_the_kernel_gets_are_those_that_are_judged_here(v4: [u8; 4], v6: [u8; 16], near in 0usize..19, low: u8) {
+			let ranges: Vec<Range> = DENIED_V4.iter().chain(&DENIED_V6).map(|range| range.parse().unwrap()).collect();
+			// Addresses at random, and such at the ends of a range.
+			let edge = match ranges[near].address {
+				IpAddr::V4(address) => IpAddr::from((u32::from(address).wrapping_add(u32::from(low)).wrapping_sub(128)).to_be_bytes()),
+				IpAddr::V6(address) => IpAddr::from((u128::from(address).wrapping_add(u128::from(low)).wrapping_sub(128)).to_be_bytes()),
+			};
+			for address in [IpAddr::from(v4), IpAddr::from(v6), edge] {
+				let mapped = matches!(address, IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some());
+				let denied = ranges.iter().any(|range| range.contains(address));
+				prop_assert!(mapped || denied != is_public(address), "{address}");
+			}
 		}
 	}
 

@@ -134,6 +134,7 @@ struct Shell {
 	services: Services,
 	names: names::Keeper,
 	policy: Option<Rc<ExitPolicy>>,
+	kernel: Option<Rc<exit::Kernel>>,
 	own: OverlayAddress,
 	head_written: u64,
 	low_at: Option<Clock>,
@@ -184,9 +185,13 @@ pub async fn run(config: Config) -> Result<()> {
 	known.chain.genesis = Some(genesis);
 	let _api = api::start(api::Desk::new(shared.clone(), known, metrics.clone())).await?;
 	let policy = config.router.as_ref().and_then(|router| router.gateway.as_ref()).map(ExitPolicy::new).transpose()?;
+	let (policy, mut kernel) = (policy.map(Rc::new), None);
 	if let Some(gateway) = config.router.as_ref().and_then(|router| router.gateway.as_ref()) {
 		let limits = Rc::new(exit::Limits::new(gateway, &config.folder)?);
 		shared.limits.replace(Some(limits.clone()));
+		if let Some(policy) = policy.clone().filter(|_| gateway.by_kernel()) {
+			kernel = Some(exit::Kernel::start(shared.clone(), own, policy, limits.clone())?);
+		}
 		tokio::task::spawn_local(limits.tend(shared.clone()));
 	}
 	let policy = policy.map(Rc::new);
@@ -210,6 +215,7 @@ pub async fn run(config: Config) -> Result<()> {
 		services: Services::new(shared.clone(), own, services, config.tun.is_none()),
 		names: keeper,
 		policy,
+		kernel,
 		own,
 		head_written: 0,
 		low_at: None,
@@ -483,6 +489,9 @@ impl Shell {
 			}
 			return;
 		}
+		if let Some(kernel) = self.kernel.as_ref().filter(|_| !to_us) {
+			return kernel.leave(from, packet);
+		}
 		let for_names = to_us && ends.to.port() == 53;
 		match (&self.tun, &self.policy) {
 			(Some(tun), _) if to_us && !(for_names && self.policy.is_some()) => tun.send(&packet),
@@ -591,6 +600,7 @@ impl Shell {
 			}
 		}
 		self.drain().await?;
+		self.kernel.iter().for_each(|kernel| kernel.finish());
 		self.shared.limits.borrow().iter().for_each(|limits| limits.finish());
 		info!("stopped");
 		Ok(())

@@ -48,7 +48,7 @@ fn say(text: &str) {
 
 #[test]
 fn a_household_whose_gateway_dies_goes_on_through_another_one() -> Result<()> {
-	in_a_lab(|lab| {
+	in_a_lab(&["home", "tun", "g1", "g2"], |lab| {
 		build(lab, "", &GATEWAYS)?;
 		HOUSEHOLDS.into_iter().try_for_each(|household| dies(lab, household))
 	})
@@ -60,7 +60,7 @@ const RATE: u64 = 1_000_000;
 
 #[test]
 fn a_gateways_ports_rate_and_month_hold_also_after_a_power_cut_and_payers_are_told_why() -> Result<()> {
-	in_a_lab(|lab| {
+	in_a_lab(&["home", "tun", "g1", "g2"], |lab| {
 		let exit = format!("rate = {RATE}\nmonthly_cap = {CAP}\nports.deny = [\"25\", \"83-90\"]\n");
 		build(lab, &exit, &["g1"])?;
 		ensure!(in_use(lab, "tun")? == "g1", "of equal ones the lower id is used");
@@ -72,7 +72,7 @@ fn a_gateways_ports_rate_and_month_hold_also_after_a_power_cut_and_payers_are_to
 
 static ONE: Mutex<()> = Mutex::new(());
 
-fn in_a_lab(tell: impl FnOnce(&mut Lab) -> Result<()>) -> Result<()> {
+fn in_a_lab(names: &[&str], tell: impl FnOnce(&mut Lab) -> Result<()>) -> Result<()> {
 	// A laboratory's names are those of its process.
 	let _one = ONE.lock();
 	if let Some(why) = lab::obstacle() {
@@ -80,7 +80,7 @@ fn in_a_lab(tell: impl FnOnce(&mut Lab) -> Result<()>) -> Result<()> {
 		say(&format!("SKIPPED, nothing was tested: {why}"));
 		return Ok(());
 	}
-	let mut lab = Lab::new(&["home", "tun", "g1", "g2"])?;
+	let mut lab = Lab::new(names)?;
 	let told = tell(&mut lab);
 	if told.is_err() {
 		say(&lab.logs());
@@ -212,6 +212,75 @@ fn end_of(mut curl: Child, since: Instant) -> Result<(Duration, i32)> {
 		}
 		sleep(Duration::from_millis(20));
 	}
+}
+
+/// What lies behind a gateway that forwards with its kernel: allowed addresses, and one of a denied range.
+const BEYOND: [(&str, &str); 2] = [("-4", "10.9.1.1"), ("-6", "2620:0:5::1")];
+const DENIED: &str = "10.8.0.1";
+
+#[test]
+fn every_protocol_leaves_by_the_kernel_and_denied_ranges_are_refused() -> Result<()> {
+	in_a_lab(&["tun", "g1", "web"], |lab| {
+		lab.link(("tun", "10.1.0.1/30"), ("g1", "10.1.0.2/30"))?;
+		lab.link(("g1", "10.9.1.2/24"), ("web", "10.9.1.1/24"))?;
+		for (namespace, device, address) in [("g1", "to_web", "2620:0:5::2/64"), ("web", "to_g1", "2620:0:5::1/64")] {
+			lab.ip(namespace, &format!("address add {address} dev {device} nodad"))?;
+		}
+		lab.ip("web", &format!("address add {DENIED}/32 dev lo"))?;
+		lab.ip("g1", &format!("route add {DENIED}/32 via 10.9.1.1"))?;
+		// The laboratory's machines forward nothing; this one does.
+		lab.exec("g1", "nft", &["delete", "table", "inet", "towpath"])?;
+		let forward = "echo 1 > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/sys/net/ipv6/conf/all/forwarding";
+		lab.exec("g1", "sh", &["-c", forward])?;
+		for (listen, only) in [("10.9.1.1:81", "10.9.1.2"), ("[2620:0:5::1]:81", "2620:0:5::2")] {
+			let arguments = ["dev-origin", "--listen", listen, "--only", only, "--size", "1000000"];
+			lab.start(&format!("web{}", listen.len()), "web", PROGRAM, &arguments)?;
+		}
+		let exit = "[router]\nfree_rate = 100000000\n[router.gateway]\nexit = \"kernel\"\nallow = [\"10.9.1.0/24\"]\n";
+		agent(lab, "g1", &[], exit)?;
+		let payer = format!("[payer]\ngateway = \"{}\"\nlimit = \"1\"\n[tun]\nipv4 = \"100.64.0.2\"\n", id("g1"));
+		agent(lab, "tun", &["10.1.0.2"], &payer)?;
+		let routes = ["route add 10.8.0.0/15 dev towpath0", "-6 route add 2620:0:5::/64 dev towpath0"];
+		for route in routes {
+			until(lab, "the TUN device", |lab| Ok(lab.ip("tun", route).ok()))?;
+		}
+		crosses(lab)?;
+		// A power cut leaves the rules; the next start replaces them, and a regular end takes them away.
+		lab.kill("g1")?;
+		ensure!(tables(lab)?.contains("towpath_exit"));
+		agent(lab, "g1", &[], exit)?;
+		crosses(lab)?;
+		lab.stop("g1")?;
+		ensure!(!tables(lab)?.contains("towpath_exit"), "rules are left in the kernel");
+		Ok(())
+	})
+}
+
+fn tables(lab: &Lab) -> Result<String> {
+	Ok(String::from_utf8(lab.exec("g1", "nft", &["list", "tables"])?)?)
+}
+
+fn crosses(lab: &Lab) -> Result<()> {
+	for (family, address) in BEYOND {
+		let ping = |count| ["-n", family, "-c", count, "-i", "0.2", "-W", "1", address];
+		until(lab, "an answer to a ping", |lab| {
+			Ok(lab.try_exec("tun", "ping", &ping("1"))?.status.success().then_some(()))
+		})?;
+		let told = lab.exec("tun", "ping", &ping("5"))?;
+		ensure!(String::from_utf8_lossy(&told).contains(" 5 received"), "pings were lost");
+		let host = if family == "-6" { format!("[{address}]") } else { address.to_owned() };
+		let url = format!("http://{host}:81/");
+		let came = lab.exec(
+			"tun",
+			"curl",
+			&["-sSf", "--noproxy", "*", "--max-time", "5", "-o", "/dev/null", "-w", "%{size_download}", &url],
+		)?;
+		ensure!(came == b"1000000", "{}", String::from_utf8_lossy(&came));
+	}
+	let told = lab.try_exec("tun", "ping", &["-n", "-c", "1", "-W", "2", DENIED])?;
+	let told = String::from_utf8_lossy(&told.stdout).into_owned();
+	ensure!(told.contains("Packet filtered") || told.contains("Prohibited"), "a denied address: {told}");
+	Ok(())
 }
 
 /// What the proxy answers to a request for this destination: 200, 403 where the gateway does not want to, 502 where it cannot.

@@ -50,6 +50,7 @@ fn router(router: &Router) -> Value {
 			"allow": gateway.allow,
 			"source": gateway.source,
 			"resolvers": gateway.resolvers,
+			"exit": if gateway.by_kernel() { "kernel" } else { "userspace" },
 			"ports": { "allow": gateway.ports.allow, "deny": gateway.ports.denied() },
 			"rate": gateway.rate,
 			"monthly_cap": gateway.monthly_cap,

@@ -1,6 +1,7 @@
 //! What an operator lets out of the mesh at most: which ports, how fast, how much in a month. Addresses are the affair of
 //! [`policy`](crate::policy).
 
+mod kernel;
 mod month;
 mod ports;
 mod refusal;
@@ -20,6 +21,7 @@ use tokio::sync::Notify;
 use towpath_primitives::OverlayAddress;
 use tracing::warn;
 
+pub use kernel::Kernel;
 use month::{Count, Month, Note};
 pub use ports::{PortRules, Ports};
 pub use refusal::Refusal;

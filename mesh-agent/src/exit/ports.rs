@@ -58,6 +58,20 @@ impl PortRules {
 }
 
 impl Ports {
+	/// All that may be reached, as ranges.
+	pub fn reached(&self) -> Vec<String> {
+		let (mut ranges, mut begin) = (Vec::new(), None);
+		for port in 1..=u16::MAX {
+			begin = begin.or(self.allows(port).then_some(port));
+			let last = port == u16::MAX || !self.allows(port + 1);
+			if let (Some(first), true) = (begin, last && self.allows(port)) {
+				ranges.push(format!("{first}-{port}"));
+				begin = None;
+			}
+		}
+		ranges
+	}
+
 	/// Whether this one may be reached.
 	pub fn allows(&self, port: u16) -> bool {
 		let within = |ranges: &[(u16, u16)]| ranges.iter().any(|(first, last)| (*first..=*last).contains(&port));
@@ -91,6 +105,8 @@ mod tests {
 	fn only_what_is_allowed_is_reached_and_denials_are_stronger() {
 		let ports = rules(Some(&["443", "6000-6100"]), Some(&["6050"])).unwrap();
 		assert_eq!(allowed(&ports), [443, 6000, 6100]);
+		assert_eq!(ports.reached(), ["443-443", "6000-6049", "6051-6100"]);
+		assert_eq!(Ports::default().reached(), ["1-24", "26-65535"]);
 		assert!(allowed(&rules(Some(&[]), None).unwrap()).is_empty());
 	}
 
