@@ -194,7 +194,6 @@ pub async fn run(config: Config) -> Result<()> {
 		}
 		tokio::task::spawn_local(limits.tend(shared.clone()));
 	}
-	let policy = policy.map(Rc::new);
 	let mut services: BTreeMap<_, _> = config.services.iter().map(|service| (service.port, service.to)).collect();
 	if let Some(policy) = &policy {
 		services.insert(53, resolver::serve(policy.clone()).await?);
