@@ -417,7 +417,7 @@ impl Shell {
 		}
 		let for_names = to_us && ends.to.port() == 53;
 		match (&self.tun, &self.policy) {
-			(Some(tun), _) if to_us && !(for_names && self.policy.is_some()) => tun.send(&packet),
+			(Some(tun), _) if to_us && !(for_names && self.policy.is_some()) => self.to_tun(tun, from, packet),
 			(_, Some(policy)) => {
 				let (shared, own, policy) = (&self.shared, self.own, policy.clone());
 				let inbox = self
@@ -426,9 +426,18 @@ impl Shell {
 					.or_insert_with(|| gateway::start(own, from, Outlet::answering(shared.clone(), from), policy));
 				inbox.push(packet);
 			}
-			(Some(tun), None) if self.is_our_gateway(&from) => tun.send(&packet),
+			(Some(tun), None) if self.is_our_gateway(&from) => self.to_tun(tun, from, packet),
 			_ => {}
 		}
+	}
+
+	/// A packet for this machine. If it begins a connection, that sends segments which fit the way back.
+	fn to_tun(&self, tun: &Tun, from: OverlayAddress, mut packet: Vec<u8>) {
+		let longest = self.shared.agent.borrow().longest_to(&from);
+		if let Some(longest) = longest {
+			crate::stack::clamp_segments(&mut packet, longest);
+		}
+		tun.send(&packet);
 	}
 
 	fn is_our_gateway(&self, from: &OverlayAddress) -> bool {

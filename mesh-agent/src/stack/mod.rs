@@ -14,7 +14,7 @@ pub mod payer;
 pub use device::{Inbox, Outlet};
 #[cfg(test)]
 pub use ip::udp_packet;
-pub use ip::{endpoints, split};
+pub use ip::{clamp_segments, endpoints, split};
 
 use smoltcp::{
 	iface::{Config, Interface, SocketHandle, SocketSet},

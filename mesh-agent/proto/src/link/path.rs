@@ -10,9 +10,14 @@
 //! Nobody is believed but the neighbour: messages of routers on the way (ICMP) can be forged and are often filtered. A probe
 //! counts as failed only while the link's small probes are answered, so that a silent link is not taken for a narrow one.
 
+use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::time::Instant;
+use super::{health::patience, LinkEvent, LinkId, Links};
+use crate::{
+	time::Instant,
+	wire::{control::Control, frame::CONTROL_OVERHEAD},
+};
 
 /// What every path has to carry, in bytes of UDP payload: IPv6's 1,280 (RFC 8200 §5) less its header and that of UDP.
 pub const BASE_SIZE: usize = 1280 - 48;
@@ -23,7 +28,7 @@ const EXACT: usize = 8;
 /// What is used is confirmed so often, if at least [`BUSY`] datagrams that only it carries were sent since ...
 const CONFIRM_BUSY: Duration = Duration::from_secs(1);
 /// ... this is at most one byte of probes for as many of data ...
-const BUSY: u32 = 256;
+const BUSY: u32 = 64;
 /// ... and so often otherwise.
 const CONFIRM_IDLE: Duration = Duration::from_secs(10);
 /// Between searches for more (RFC 8899 §5.1.1, PMTU_RAISE_TIMER).
@@ -176,6 +181,30 @@ impl PathSize {
 		if self.searching && self.above.min(MOST_SIZE + EXACT) - self.size <= EXACT {
 			(self.searching, self.known) = (false, true);
 			self.raise = now + RAISE;
+		}
+	}
+}
+
+impl Links {
+	/// Sends the padded probes that are due.
+	pub(super) fn probe_paths(&mut self, now: Instant) {
+		let due: Vec<_> = self.links.iter().filter(|(_, link)| link.path_due() <= now).map(|(id, _)| *id).collect();
+		due.into_iter().for_each(|id| self.probe_path(id, now));
+	}
+
+	fn probe_path(&mut self, id: LinkId, now: Instant) {
+		let Some(link) = self.links.get_mut(&id) else { return };
+		let (patience, most) = (patience(&link.quality), link.health.enough());
+		let well = link.is_trusted() && !link.health.is_overdue(&link.quality, now);
+		let before = (link.path.size(), link.path.found());
+		let probe = link.path.probe(patience, most, well, now);
+		if (link.path.size(), link.path.found()) != before {
+			self.events.push_back(LinkEvent::Sized(id));
+		}
+		if let Some((number, size)) = probe {
+			let padding = Control::padding(size - CONTROL_OVERHEAD);
+			link.current.pad_sent();
+			self.send(id, &Control::Pad { number, padding });
 		}
 	}
 }
