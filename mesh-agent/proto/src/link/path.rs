@@ -31,6 +31,8 @@ const CONFIRM_BUSY: Duration = Duration::from_secs(1);
 const BUSY: u32 = 64;
 /// ... and so often otherwise.
 const CONFIRM_IDLE: Duration = Duration::from_secs(10);
+/// A neighbour that has moved is asked after this.
+const MOVED: Duration = Duration::from_secs(1);
 /// Between searches for more (RFC 8899 §5.1.1, PMTU_RAISE_TIMER).
 const RAISE: Duration = Duration::from_secs(600);
 
@@ -60,6 +62,8 @@ pub struct PathSize {
 	large: u32,
 	/// When more is searched for.
 	raise: Instant,
+	/// Nothing is asked before.
+	hold: Instant,
 }
 
 impl PathSize {
@@ -75,6 +79,7 @@ impl PathSize {
 			passed: now,
 			large: 0,
 			raise: now,
+			hold: now,
 		}
 	}
 
@@ -95,8 +100,14 @@ impl PathSize {
 		}
 	}
 
-	/// The neighbour is somewhere else now: another path.
+	/// The neighbour is somewhere else now: another path. If it is there, that shows before it gets what is longer than all that
+	/// it says: addresses can be forged.
 	pub fn moved(&mut self, now: Instant) {
+		self.restart(now);
+		self.hold = now + MOVED;
+	}
+
+	fn restart(&mut self, now: Instant) {
 		// Answers to probes of the old path are none.
 		let number = self.number;
 		*self = Self { number, ..Self::new(now) };
@@ -104,6 +115,10 @@ impl PathSize {
 
 	/// When [`Self::probe`] wants to be called, if an answer is waited for so long.
 	pub fn due(&self, patience: Duration) -> Instant {
+		self.hold.max(self.wanted(patience))
+	}
+
+	fn wanted(&self, patience: Duration) -> Instant {
 		match self.aim {
 			Some(aim) => aim.sent + patience,
 			None if self.searching => self.passed,
@@ -116,15 +131,19 @@ impl PathSize {
 		}
 	}
 
-	/// The probe to send now, if one is due: its number and its size. `most` fail in a row before a size is given up; none fails
+	/// The probe to send now, if one is due: its number and its size. `most` fail in a row before a size is given up; none is sent
 	/// while the link is not `well`.
 	pub fn probe(&mut self, patience: Duration, most: u32, well: bool, now: Instant) -> Option<(u32, usize)> {
 		if self.due(patience) > now {
 			return None;
 		}
+		if !well {
+			self.hold = now + patience;
+			return None;
+		}
 		match &mut self.aim {
 			Some(aim) => {
-				aim.tries += u32::from(well);
+				aim.tries += 1;
 				if aim.tries >= most {
 					let size = aim.size;
 					self.aim = None;
@@ -172,7 +191,7 @@ impl PathSize {
 			self.above = self.above.min(size);
 			self.look(now);
 		} else {
-			self.moved(now);
+			self.restart(now);
 		}
 	}
 
@@ -292,7 +311,9 @@ mod tests {
 	fn a_silent_link_is_not_taken_for_a_narrow_one() {
 		let mut path = Path::new();
 		path.run(100, MOST_SIZE, |_| false, true);
+		let before = path.probes;
 		path.run(30_000, 0, |_| false, false);
+		assert_eq!(path.probes, before, "nothing long is sent where nobody answers");
 		assert_eq!(path.state.found(), Some(MOST_SIZE));
 		path.run(30_000, 1300, |_| false, true);
 		assert!(path.state.size() <= 1300);
@@ -317,6 +338,7 @@ mod tests {
 		assert_eq!(size, MOST_SIZE);
 		path.moved(at(2));
 		assert!(!path.answered(number, at(3)));
+		assert_eq!(path.due(PATIENCE), at(2) + MOVED, "nothing long goes to an address that may be forged");
 		assert_eq!((path.size(), path.found()), (BASE_SIZE, None));
 	}
 }
