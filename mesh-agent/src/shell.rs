@@ -493,7 +493,7 @@ impl Shell {
 		}
 		let for_names = to_us && ends.to.port() == 53;
 		match (&self.tun, &self.policy) {
-			(Some(tun), _) if to_us && !(for_names && self.policy.is_some()) => tun.send(&packet),
+			(Some(tun), _) if to_us && !(for_names && self.policy.is_some()) => self.to_tun(tun, from, packet),
 			(_, Some(policy)) => {
 				let Some(limits) = self.shared.limits.borrow().clone() else { return };
 				let (shared, own, policy) = (&self.shared, self.own, policy.clone());
@@ -502,9 +502,18 @@ impl Shell {
 				});
 				inbox.push(packet);
 			}
-			(Some(tun), None) if ours => tun.send(&packet),
+			(Some(tun), None) if ours => self.to_tun(tun, from, packet),
 			_ => {}
 		}
+	}
+
+	/// A packet for this machine. If it begins a connection, that sends segments which fit the way back.
+	fn to_tun(&self, tun: &Tun, from: OverlayAddress, mut packet: Vec<u8>) {
+		let longest = self.shared.agent.borrow().longest_to(&from);
+		if let Some(longest) = longest {
+			crate::stack::clamp_segments(&mut packet, longest);
+		}
+		tun.send(&packet);
 	}
 
 	fn on_update(&mut self, update: Update) -> Result<()> {

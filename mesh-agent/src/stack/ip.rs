@@ -69,7 +69,7 @@ pub fn split(packet: &[u8]) -> Option<(IpAddr, IpAddr, IpProtocol, &[u8])> {
 /// Makes the first packet of a connection, or its answer, ask for segments that fit packets of `longest` bytes (RFC 9293 §3.7.1).
 /// It is done where that packet arrives: who sends the segments knows its own way best, and nobody else is there to learn from
 /// messages about packets that were too long.
-pub(super) fn clamp_segments(packet: &mut [u8], longest: usize) {
+pub fn clamp_segments(packet: &mut [u8], longest: usize) {
 	const OPTIONS: usize = 20;
 	let Some((from, to, IpProtocol::Tcp, segment)) = split(packet) else { return };
 	let (from, to) = (IpAddress::from(from), IpAddress::from(to));

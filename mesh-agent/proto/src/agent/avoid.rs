@@ -88,6 +88,17 @@ impl Agent {
 		from: Option<LinkId>,
 		now: Instant,
 	) -> Option<LinkId> {
+		self.next_route(to, avoid, from, now).map(|route| route.link)
+	}
+
+	/// The same, and what routing says of it.
+	pub(super) fn next_route(
+		&self,
+		to: OverlayAddress,
+		avoid: &[NodeId],
+		from: Option<LinkId>,
+		now: Instant,
+	) -> Option<Route> {
 		let peer = |link: LinkId| self.links.peer(link);
 		let unwanted = |link: LinkId| {
 			Some(link) == from
@@ -97,7 +108,7 @@ impl Agent {
 		};
 		let around = self.babel.route_without(&to.0, unwanted);
 		let any = || self.babel.route_without(&to.0, |link| Some(link) == from);
-		around.or_else(any).map(|route: Route| route.link)
+		around.or_else(any)
 	}
 
 	/// The neighbour where a circuit of ours begins.

@@ -16,6 +16,7 @@ use crate::{
 	egress::Origin,
 	forward::Reason,
 	receipt::share,
+	routing::Route,
 	time::Instant,
 	wire::control::{decode, Bind, Control, EndMessage, Offer, Proof, Refusal, Setup, SignedOffer, MAX_HOPS, MAX_LOSS},
 };
@@ -82,7 +83,7 @@ impl Agent {
 
 	/// Begins a circuit. Nothing, if there is no way or nobody to pay.
 	pub(super) fn open_circuit(&mut self, to: OverlayAddress, now: Instant) -> Option<u32> {
-		let link = self.next_link(to, &[], None, now)?;
+		let Route { link, metric } = self.next_route(to, &[], None, now)?;
 		let protected = self.asks_protection(&to, now);
 		let pays = self.config.max_price > 0 && !protected;
 		let channel = self.purse.as_ref().filter(|_| pays).map(|purse| purse.spending().channel);
@@ -100,7 +101,7 @@ impl Agent {
 		let id = self.fresh_circuit();
 		let target = Target { link, circuit: id, direction: Direction::Down, source: true };
 		let own_label = self.labels.give(target)?;
-		let start = SourceStart { setup, secret, destination: to, channel, link, own_label, handshake };
+		let start = SourceStart { setup, secret, destination: to, channel, link, metric, own_label, handshake };
 		self.sources.insert(id, Source::new(start, now));
 		self.source_to.insert(to, id);
 		self.send_setup(id, now);

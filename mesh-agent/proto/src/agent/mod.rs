@@ -4,6 +4,7 @@
 //! [`Agent::poll_timeout`] or the next input. Nothing is lost by draining late, only time.
 
 mod avoid;
+mod better;
 mod control;
 mod data;
 mod egress;
@@ -204,6 +205,8 @@ pub struct Agent {
 	retries: BTreeMap<OverlayAddress, (Instant, Duration)>,
 	/// Routers that new circuits go around.
 	avoided: avoid::Avoided,
+	/// Circuits that were moved to better paths lately.
+	moves: better::Moves,
 	/// Destinations whose circuit broke while it was used, and until when another one is tried.
 	wanted: BTreeMap<OverlayAddress, Instant>,
 	next_circuit: u32,
@@ -264,6 +267,7 @@ impl Agent {
 			successors: BTreeMap::new(),
 			retries: BTreeMap::new(),
 			avoided: avoid::Avoided::default(),
+			moves: better::Moves::default(),
 			wanted: BTreeMap::new(),
 			next_circuit: 0,
 			accounts: BTreeMap::new(),

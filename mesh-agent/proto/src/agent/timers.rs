@@ -122,7 +122,10 @@ impl Agent {
 					self.avoid_path(id, AVOIDED_FOR, now);
 					self.source_broke(id, "packets arrive damaged", now)
 				}
-				Phase::Live => self.audit(id, now),
+				Phase::Live => {
+					self.audit(id, now);
+					self.look_for_better(id, now);
+				}
 				_ => {}
 			}
 			let unheard = self.sources.get(&id).is_some_and(|source| !self.has_last_receipts(source));

@@ -93,6 +93,10 @@ pub struct Source {
 	pub channel: Option<ChannelId>,
 	/// The first link.
 	pub link: LinkId,
+	/// What routing said of the path when it was set up.
+	pub metric: u16,
+	/// Since when there is a better one.
+	pub better: Option<Instant>,
 	/// What we want to see on packets from it.
 	pub own_label: u32,
 	/// What the first router wants to see.
@@ -177,6 +181,8 @@ pub struct SourceStart {
 	pub channel: Option<ChannelId>,
 	/// The first link.
 	pub link: LinkId,
+	/// What routing says of the path.
+	pub metric: u16,
 	/// What we want to see on packets from it.
 	pub own_label: u32,
 	/// The handshake with the destination.
@@ -193,6 +199,8 @@ impl Source {
 			destination: start.destination,
 			channel: start.channel,
 			link: start.link,
+			metric: start.metric,
+			better: None,
 			own_label: start.own_label,
 			label: None,
 			phase: Phase::Offering,

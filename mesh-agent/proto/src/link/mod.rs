@@ -109,7 +109,7 @@ impl Link {
 		&mut self.current
 	}
 
-	/// When a padded probe is due.
+	/// When [`Links::probe_paths`] has something to do with it.
 	fn path_due(&self) -> Instant {
 		self.path.due(health::patience(&self.quality))
 	}

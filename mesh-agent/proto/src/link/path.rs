@@ -10,9 +10,14 @@
 //! Nobody is believed but the neighbour: messages of routers on the way (ICMP) can be forged and are often filtered. A probe
 //! counts as failed only while the link's small probes are answered, so that a silent link is not taken for a narrow one.
 
+use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::time::Instant;
+use super::{health::patience, LinkEvent, LinkId, Links};
+use crate::{
+	time::Instant,
+	wire::{control::Control, frame::CONTROL_OVERHEAD},
+};
 
 /// What every path has to carry, in bytes of UDP payload: IPv6's 1,280 (RFC 8200 §5) less its header and that of UDP.
 pub const BASE_SIZE: usize = 1280 - 48;
@@ -23,9 +28,11 @@ const EXACT: usize = 8;
 /// What is used is confirmed so often, if at least [`BUSY`] datagrams that only it carries were sent since ...
 const CONFIRM_BUSY: Duration = Duration::from_secs(1);
 /// ... this is at most one byte of probes for as many of data ...
-const BUSY: u32 = 256;
+const BUSY: u32 = 64;
 /// ... and so often otherwise.
 const CONFIRM_IDLE: Duration = Duration::from_secs(10);
+/// A neighbour that has moved is asked after this.
+const MOVED: Duration = Duration::from_secs(1);
 /// Between searches for more (RFC 8899 §5.1.1, PMTU_RAISE_TIMER).
 const RAISE: Duration = Duration::from_secs(600);
 
@@ -55,6 +62,8 @@ pub struct PathSize {
 	large: u32,
 	/// When more is searched for.
 	raise: Instant,
+	/// Nothing is asked before.
+	hold: Instant,
 }
 
 impl PathSize {
@@ -70,6 +79,7 @@ impl PathSize {
 			passed: now,
 			large: 0,
 			raise: now,
+			hold: now,
 		}
 	}
 
@@ -90,8 +100,14 @@ impl PathSize {
 		}
 	}
 
-	/// The neighbour is somewhere else now: another path.
+	/// The neighbour is somewhere else now: another path. If it is there, that shows before it gets what is longer than all that
+	/// it says: addresses can be forged.
 	pub fn moved(&mut self, now: Instant) {
+		self.restart(now);
+		self.hold = now + MOVED;
+	}
+
+	fn restart(&mut self, now: Instant) {
 		// Answers to probes of the old path are none.
 		let number = self.number;
 		*self = Self { number, ..Self::new(now) };
@@ -99,6 +115,10 @@ impl PathSize {
 
 	/// When [`Self::probe`] wants to be called, if an answer is waited for so long.
 	pub fn due(&self, patience: Duration) -> Instant {
+		self.hold.max(self.wanted(patience))
+	}
+
+	fn wanted(&self, patience: Duration) -> Instant {
 		match self.aim {
 			Some(aim) => aim.sent + patience,
 			None if self.searching => self.passed,
@@ -111,15 +131,19 @@ impl PathSize {
 		}
 	}
 
-	/// The probe to send now, if one is due: its number and its size. `most` fail in a row before a size is given up; none fails
+	/// The probe to send now, if one is due: its number and its size. `most` fail in a row before a size is given up; none is sent
 	/// while the link is not `well`.
 	pub fn probe(&mut self, patience: Duration, most: u32, well: bool, now: Instant) -> Option<(u32, usize)> {
 		if self.due(patience) > now {
 			return None;
 		}
+		if !well {
+			self.hold = now + patience;
+			return None;
+		}
 		match &mut self.aim {
 			Some(aim) => {
-				aim.tries += u32::from(well);
+				aim.tries += 1;
 				if aim.tries >= most {
 					let size = aim.size;
 					self.aim = None;
@@ -167,7 +191,7 @@ impl PathSize {
 			self.above = self.above.min(size);
 			self.look(now);
 		} else {
-			self.moved(now);
+			self.restart(now);
 		}
 	}
 
@@ -176,6 +200,30 @@ impl PathSize {
 		if self.searching && self.above.min(MOST_SIZE + EXACT) - self.size <= EXACT {
 			(self.searching, self.known) = (false, true);
 			self.raise = now + RAISE;
+		}
+	}
+}
+
+impl Links {
+	/// Sends the padded probes that are due.
+	pub(super) fn probe_paths(&mut self, now: Instant) {
+		let due: Vec<_> = self.links.iter().filter(|(_, link)| link.path_due() <= now).map(|(id, _)| *id).collect();
+		due.into_iter().for_each(|id| self.probe_path(id, now));
+	}
+
+	fn probe_path(&mut self, id: LinkId, now: Instant) {
+		let Some(link) = self.links.get_mut(&id) else { return };
+		let (patience, most) = (patience(&link.quality), link.health.enough());
+		let well = link.is_trusted() && !link.health.is_overdue(&link.quality, now);
+		let before = (link.path.size(), link.path.found());
+		let probe = link.path.probe(patience, most, well, now);
+		if (link.path.size(), link.path.found()) != before {
+			self.events.push_back(LinkEvent::Sized(id));
+		}
+		if let Some((number, size)) = probe {
+			let padding = Control::padding(size - CONTROL_OVERHEAD);
+			link.current.pad_sent();
+			self.send(id, &Control::Pad { number, padding });
 		}
 	}
 }
@@ -263,7 +311,9 @@ mod tests {
 	fn a_silent_link_is_not_taken_for_a_narrow_one() {
 		let mut path = Path::new();
 		path.run(100, MOST_SIZE, |_| false, true);
+		let before = path.probes;
 		path.run(30_000, 0, |_| false, false);
+		assert_eq!(path.probes, before, "nothing long is sent where nobody answers");
 		assert_eq!(path.state.found(), Some(MOST_SIZE));
 		path.run(30_000, 1300, |_| false, true);
 		assert!(path.state.size() <= 1300);
@@ -288,6 +338,7 @@ mod tests {
 		assert_eq!(size, MOST_SIZE);
 		path.moved(at(2));
 		assert!(!path.answered(number, at(3)));
+		assert_eq!(path.due(PATIENCE), at(2) + MOVED, "nothing long goes to an address that may be forged");
 		assert_eq!((path.size(), path.found()), (BASE_SIZE, None));
 	}
 }

@@ -14,7 +14,7 @@ use towpath_primitives::NodeId;
 use super::{
 	cookie::{Cookies, Welcome},
 	dial::{Aim, Dial},
-	health::{patience, Flaps, Health, STALL},
+	health::{Flaps, Health, STALL},
 	nearby::Nearby,
 	path::PathSize,
 	peers::Peers,
@@ -31,7 +31,7 @@ use crate::{
 	time::Instant,
 	wire::{
 		control::{decode, Control},
-		frame::{self, Frame, CONTROL_OVERHEAD, COOKIE_LEN, FIRST_NOISE_LEN},
+		frame::{self, Frame, COOKIE_LEN, FIRST_NOISE_LEN},
 		Kind,
 	},
 };
@@ -129,7 +129,7 @@ pub struct Links {
 	messages: VecDeque<Outgoing>,
 	/// Whether links are sent no more than they carry.
 	pub(crate) paced: bool,
-	events: VecDeque<LinkEvent>,
+	pub(super) events: VecDeque<LinkEvent>,
 }
 
 impl Links {
@@ -558,23 +558,6 @@ impl Links {
 		}
 	}
 
-	/// Sends the padded probe that is due, if one is.
-	fn probe_path(&mut self, id: LinkId, now: Instant) {
-		let Some(link) = self.links.get_mut(&id) else { return };
-		let (patience, most) = (patience(&link.quality), link.health.enough());
-		let well = link.is_trusted() && !link.health.is_overdue(&link.quality, now);
-		let before = (link.path.size(), link.path.found());
-		let probe = link.path.probe(patience, most, well, now);
-		if (link.path.size(), link.path.found()) != before {
-			self.events.push_back(LinkEvent::Sized(id));
-		}
-		if let Some((number, size)) = probe {
-			let padding = Control::padding(size - CONTROL_OVERHEAD);
-			link.current.pad_sent();
-			self.send(id, &Control::Pad { number, padding });
-		}
-	}
-
 	/// Forgets a link at once.
 	pub fn drop_link(&mut self, id: LinkId) {
 		let Some(link) = self.links.remove(&id) else { return };
@@ -605,8 +588,7 @@ impl Links {
 			.map(|(id, _)| *id)
 			.collect();
 		due.into_iter().for_each(|id| self.probe(id, now));
-		let due: Vec<_> = self.links.iter().filter(|(_, link)| link.path_due() <= now).map(|(id, _)| *id).collect();
-		due.into_iter().for_each(|id| self.probe_path(id, now));
+		self.probe_paths(now);
 		for link in self.links.values_mut() {
 			if let Some((last, sent)) = &mut link.current.unconfirmed {
 				if now.since(*sent) >= RETRY {
