@@ -237,7 +237,8 @@ fn start<N: NetworkBackend<Block, Hash>>(config: Configuration) -> Result<TaskMa
 			justification_sync_link: sync_service.clone(),
 			create_inherent_data_providers: inherents,
 			force_authoring,
-			backoff_authoring_blocks: Some(sc_consensus_slots::BackoffAuthoringOnFinalizedHeadLagging::default()),
+			// Governance counts blocks, and when finality stalls it is governance that gets it going again (ADR 12).
+			backoff_authoring_blocks: None::<()>,
 			babe_link,
 			block_proposal_slot_portion: SlotProportion::new(PROPOSAL_SHARE),
 			max_block_proposal_slot_portion: None,

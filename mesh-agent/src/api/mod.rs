@@ -27,7 +27,7 @@ mod watch;
 mod words;
 
 pub use desk::Desk;
-pub use server::start;
+pub use server::{start, Api};
 pub use verbs::Verb;
 
 /// Rises when something that a client may rely on changes.

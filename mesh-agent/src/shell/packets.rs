@@ -1,0 +1,113 @@
+//! Packets between this machine and the mesh, both ways.
+
+use std::{net::IpAddr, rc::Rc, time::Duration};
+
+use towpath_primitives::OverlayAddress;
+use tracing::warn;
+
+use super::{Shared, Shell};
+use crate::{
+	flows::WayOut,
+	stack::{gateway, Outlet},
+	toolong::TooLong,
+	tun::Tun,
+};
+
+/// Packets that are taken from the TUN device in one turn.
+const TUN_BATCH: usize = 64;
+
+/// Takes what the machine sends, once it sends something. Without a device, never.
+pub(super) async fn tun_readable(tun: &mut Option<Tun>, shared: &Rc<Shared>, too_long: &mut TooLong) {
+	let Some(tun) = tun else { return std::future::pending().await };
+	match tun.receive().await {
+		Ok(packet) => forward_local(shared, packet, too_long),
+		Err(error) => {
+			warn!("the TUN device cannot be read: {error}");
+			return tokio::time::sleep(Duration::from_secs(1)).await;
+		}
+	}
+	for _ in 0..TUN_BATCH {
+		let Some(packet) = tun.try_receive() else { return };
+		forward_local(shared, packet, too_long);
+	}
+}
+
+/// A packet of this machine: to an overlay address's owner, or out by the gateway; or back, if it is too long for its way.
+fn forward_local(shared: &Rc<Shared>, packet: &[u8], too_long: &mut TooLong) {
+	let now = shared.now();
+	let Some(ends) = crate::stack::endpoints(packet) else { return };
+	let overlay = match ends.to.ip() {
+		IpAddr::V6(to) if to.octets()[0] == OverlayAddress::FIRST_BYTE => {
+			let to = OverlayAddress(to.octets());
+			shared.flows.borrow_mut().asked(packet, to, now);
+			Some(to)
+		}
+		IpAddr::V6(to) if to.is_multicast() || to.is_unicast_link_local() => None,
+		IpAddr::V4(to) if to.is_multicast() || to.is_broadcast() => None,
+		to => match shared.flows.borrow_mut().out(packet, shared.gateways.borrow().current(to), now) {
+			WayOut::Via(gateway) => Some(gateway),
+			WayOut::Reset(answer) => {
+				shared.for_machine.borrow_mut().push(answer);
+				None
+			}
+			WayOut::Nowhere => None,
+		},
+	};
+	let Some(to) = overlay else { return };
+	let mut agent = shared.agent.borrow_mut();
+	match agent.longest_to(&to).and_then(|longest| too_long.judge(packet, longest, now)) {
+		Some(answer) => shared.for_machine.borrow_mut().push(answer),
+		None => {
+			agent.send_packet(to, packet, now);
+		}
+	}
+}
+
+impl Shell {
+	/// A packet that came out of a circuit.
+	pub(super) fn deliver(&mut self, from: OverlayAddress, packet: Vec<u8>) {
+		let (now, ours) = (self.shared.now(), self.shared.gateways.borrow().is_ours(&from));
+		if ours && !self.shared.flows.borrow_mut().is_wanted(&packet, from, now) {
+			self.shared.gateways.borrow_mut().on_refusal(&from, &packet, now);
+			self.shared.agent.borrow_mut().unwanted(from, packet.len() as u64, now);
+		}
+		let is_answer = ours && self.dns.as_ref().is_some_and(|dns| dns.take(from, &packet));
+		if is_answer || self.services.take(from, &packet) || self.inside.take(from, &packet) {
+			return;
+		}
+		let Some(ends) = crate::stack::endpoints(&packet) else { return };
+		let to_us = ends.to.ip() == IpAddr::V6(self.own.to_ipv6());
+		if let Some(exits) = self.shared.exits.borrow().as_ref().filter(|_| ours) {
+			if let Some(inbox) = exits.inbox(&from) {
+				inbox.push(packet);
+			}
+			return;
+		}
+		if let Some(kernel) = self.kernel.as_ref().filter(|_| !to_us) {
+			return kernel.leave(from, packet);
+		}
+		let for_names = to_us && ends.to.port() == 53;
+		match (&self.tun, &self.policy) {
+			(Some(tun), _) if to_us && !(for_names && self.policy.is_some()) => self.to_tun(tun, from, packet),
+			(_, Some(policy)) => {
+				let Some(limits) = self.shared.limits.borrow().clone() else { return };
+				let (shared, own, policy) = (&self.shared, self.own, policy.clone());
+				let inbox = self.gateways.entry(from).or_insert_with(|| {
+					gateway::start(own, from, Outlet::answering(shared.clone(), from), policy, limits)
+				});
+				inbox.push(packet);
+			}
+			(Some(tun), None) if ours => self.to_tun(tun, from, packet),
+			_ => {}
+		}
+	}
+
+	/// A packet for this machine. If it begins a connection, that sends segments which fit the way back.
+	fn to_tun(&self, tun: &Tun, from: OverlayAddress, mut packet: Vec<u8>) {
+		let longest = self.shared.agent.borrow().longest_to(&from);
+		if let Some(longest) = longest {
+			crate::stack::clamp_segments(&mut packet, longest);
+		}
+		tun.send(&packet);
+	}
+}
