@@ -7,8 +7,8 @@
 //!    └────────── what was used passes no more: a black hole, the base is used meanwhile <─────┘
 //! ```
 //!
-//! Nobody is believed but the neighbour: messages of routers on the way (ICMP) can be forged and are often filtered. A probe
-//! counts as failed only while the link's small probes are answered, so that a silent link is not taken for a narrow one.
+//! Nobody is believed but the neighbour: messages of routers on the way (ICMP) can be forged and are often filtered. Probes
+//! are sent only while the link's small ones are answered, so that a silent link is not taken for a narrow one.
 
 use alloc::vec::Vec;
 use core::time::Duration;
