@@ -7,6 +7,7 @@
 #[allow(dead_code)]
 #[path = "namespaces/lab.rs"]
 mod lab;
+#[allow(dead_code)]
 #[path = "namespaces/network.rs"]
 mod network;
 
