@@ -29,6 +29,8 @@ impl Household {
 	fn new(root: &Path) -> Self {
 		let (folder, account) = (root.join("household"), root.join("account.uri"));
 		std::fs::write(&account, "//Bob").unwrap();
+		let keys = agent().args(["keys", "create", "--folder"]).arg(&folder).output().unwrap();
+		assert!(keys.status.success(), "{}", String::from_utf8_lossy(&keys.stderr));
 		Self { folder, account, running: None }
 	}
 

@@ -7,6 +7,7 @@
 
 mod cookie;
 mod dial;
+mod handshakes;
 mod health;
 mod nearby;
 mod path;

@@ -1,4 +1,4 @@
-//! All links of an agent, and the handshakes that may become links.
+//! All links of an agent, and what comes and goes over them.
 
 use alloc::{
 	collections::{BTreeMap, VecDeque},
@@ -12,72 +12,32 @@ use rand_core::RngCore;
 use towpath_primitives::NodeId;
 
 use super::{
-	cookie::{Cookies, Welcome},
-	dial::{Aim, Dial},
-	health::{Flaps, Health, STALL},
+	cookie::Cookies,
+	dial::Dial,
+	handshakes::{Attempt, HANDSHAKE_TIMEOUT, RETRY},
+	health::{Flaps, STALL},
 	nearby::Nearby,
-	path::PathSize,
 	peers::Peers,
 	refusals::{Refusals, Refused, Trouble},
-	roam::{is_stamp, Roam},
+	roam::is_stamp,
 	scope::{from_endpoint, to_endpoint},
 	session::Session,
-	shaper::Shaper,
-	Link, LinkId, PeerId, Quality, DEAD_AFTER,
+	Link, LinkId, DEAD_AFTER,
 };
 use crate::{
-	crypto::{Handshake, HandshakeError, Role, Secrets, SharedCrypto},
+	crypto::{Secrets, SharedCrypto},
 	forward::Reason,
 	time::Instant,
 	wire::{
 		control::{decode, Control},
-		frame::{self, Frame, COOKIE_LEN, FIRST_NOISE_LEN},
-		Kind,
+		frame::Frame,
 	},
 };
 
 /// Most links of one agent.
 pub const MAX_LINKS: usize = 1024;
-/// An unfinished handshake is forgotten after this.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
-/// A handshake message without an answer is sent again after this.
-const RETRY: Duration = Duration::from_millis(500);
 /// What the handshakes of links are for: it separates them from those of circuits.
 pub const USAGE: &[u8] = b"towpath/link/v1";
-
-pub(super) struct Attempt {
-	handshake: Handshake,
-	pub(super) address: SocketAddr,
-	/// The initiator's: what it is for.
-	aim: Aim,
-	/// The responder's: the initiator's session number.
-	remote: u32,
-	/// The initiator has shown that it receives at its address: its first message has a cookie.
-	proven: bool,
-	first: Vec<u8>,
-	/// How often the first message was sent.
-	sends: u8,
-	since: Instant,
-	sent: Instant,
-}
-
-impl Attempt {
-	/// Whether its first message is sent again: by the initiator, and to an address that was called on somebody's word only
-	/// so often, until something has come from there.
-	fn repeats(&self) -> bool {
-		self.remote == 0 && (self.proven || self.aim.most.is_none_or(|most| self.sends < most))
-	}
-
-	/// Whether it calls that node there because they were introduced.
-	pub(super) fn is_punch(&self, node: &NodeId, address: SocketAddr) -> bool {
-		self.aim.introduced && self.aim.node.as_ref() == Some(node) && self.address == address
-	}
-
-	/// Whether it calls this neighbour there.
-	pub(super) fn is_for(&self, peer: PeerId, address: SocketAddr) -> bool {
-		self.aim.peer == Some(peer) && self.address == address
-	}
-}
 
 /// What happens to links.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,23 +67,23 @@ pub struct Outgoing {
 /// The table.
 pub struct Links {
 	pub(super) secrets: Secrets,
-	own: NodeId,
+	pub(super) own: NodeId,
 	pub(super) crypto: SharedCrypto,
 	pub(super) rng: ChaCha20Rng,
 	pub(super) dials: Vec<Dial>,
 	pub(super) attempts: BTreeMap<u32, Attempt>,
 	pub(super) nearby: Nearby,
 	pub(super) peers: Peers,
-	cookies: Cookies,
+	pub(super) cookies: Cookies,
 	pub(super) links: BTreeMap<LinkId, Link>,
 	pub(super) by_node: BTreeMap<NodeId, LinkId>,
-	by_session: BTreeMap<u32, LinkId>,
+	pub(super) by_session: BTreeMap<u32, LinkId>,
 	/// Neighbours whose links have failed lately.
-	flaps: BTreeMap<NodeId, Flaps>,
+	pub(super) flaps: BTreeMap<NodeId, Flaps>,
 	pub(super) refusals: Refusals,
 	/// When the clock should have been looked at.
 	due: Option<Instant>,
-	next_link: u32,
+	pub(super) next_link: u32,
 	pub(super) session_packets: u64,
 	pub(super) out: VecDeque<(SocketAddr, Vec<u8>)>,
 	messages: VecDeque<Outgoing>,
@@ -252,230 +212,6 @@ impl Links {
 		Ok(None)
 	}
 
-	fn fresh_session(&mut self) -> u32 {
-		loop {
-			let number = self.rng.next_u32();
-			if number != 0 && !self.attempts.contains_key(&number) && !self.by_session.contains_key(&number) {
-				return number;
-			}
-		}
-	}
-
-	fn handshake(&mut self, role: Role) -> Handshake {
-		let mut seed = [0; 32];
-		self.rng.fill_bytes(&mut seed);
-		Handshake::new(role, USAGE, &[], &self.secrets, &self.crypto, seed)
-	}
-
-	pub(super) fn begin(&mut self, address: SocketAddr, aim: Aim, now: Instant) {
-		let local = self.fresh_session();
-		let mut handshake = self.handshake(Role::Initiator);
-		let Ok(noise) = handshake.write(&[]) else { return };
-		let first = frame::handshake(Kind::HandshakeInit, &[local], &noise);
-		self.out.push_back((address, first.clone()));
-		let (remote, proven, sends) = (0, false, 1);
-		let attempt = Attempt { handshake, address, aim, remote, proven, first, sends, since: now, sent: now };
-		self.attempts.insert(local, attempt);
-	}
-
-	fn answer(
-		&mut self,
-		from: SocketAddr,
-		remote: u32,
-		noise: &[u8; FIRST_NOISE_LEN],
-		cookie: Option<&[u8; COOKIE_LEN]>,
-		now: Instant,
-	) -> Result<(), Reason> {
-		// A repeated first message gets the same answer: the handshake is not begun again.
-		let known = self.attempts.values().find(|a| a.address == from && a.remote == remote && remote != 0);
-		if let Some(attempt) = known {
-			let response = attempt.first.clone();
-			self.out.push_back((from, response));
-			return Ok(());
-		}
-		if remote == 0 {
-			return Err(Reason::Malformed);
-		}
-		let others = self.attempts.values().filter(|attempt| attempt.remote != 0);
-		let others = others.map(|attempt| (attempt.address, attempt.proven));
-		let proven = match self.cookies.judge(from, remote, cookie, others, &mut self.rng, now) {
-			Welcome::Answer { proven } => proven,
-			Welcome::Prove(cookie) => {
-				self.out.push_back((from, frame::handshake(Kind::HandshakeRetry, &[remote], &cookie)));
-				return Err(Reason::Flood);
-			}
-			Welcome::Refuse => {
-				self.refuse(from, Trouble::Crowded, now);
-				return Err(Reason::Flood);
-			}
-		};
-		let mut handshake = self.handshake(Role::Responder);
-		handshake.read(noise).map_err(|_| Reason::Handshake)?;
-		let noise = handshake.write(&[]).map_err(|_| Reason::Handshake)?;
-		let local = self.fresh_session();
-		let first = frame::handshake(Kind::HandshakeResponse, &[remote, local], &noise);
-		self.out.push_back((from, first.clone()));
-		let (address, aim) = (from, Aim::default());
-		let sends = 1;
-		let attempt = Attempt { handshake, address, aim, remote, proven, first, sends, since: now, sent: now };
-		self.attempts.insert(local, attempt);
-		Ok(())
-	}
-
-	/// Begins again with a cookie, at once the first time; later ones wait for the next repetition.
-	fn repeat(&mut self, from: SocketAddr, local: u32, cookie: &[u8; COOKIE_LEN]) -> Result<(), Reason> {
-		let attempt = self.attempts.get_mut(&local).filter(|attempt| attempt.remote == 0 && attempt.address == from);
-		let attempt = attempt.ok_or(Reason::Session)?;
-		let bare = attempt.first.len() - if attempt.proven { COOKIE_LEN } else { 0 };
-		attempt.first.truncate(bare);
-		attempt.first.extend_from_slice(cookie);
-		if !core::mem::replace(&mut attempt.proven, true) {
-			self.out.push_back((from, attempt.first.clone()));
-		}
-		Ok(())
-	}
-
-	fn complete(
-		&mut self,
-		from: SocketAddr,
-		local: u32,
-		remote: u32,
-		noise: &[u8],
-		now: Instant,
-	) -> Result<(), Reason> {
-		let attempt = self.attempts.get_mut(&local).filter(|attempt| attempt.remote == 0).ok_or(Reason::Session)?;
-		// Whoever answers wrongly does not end the attempt: the true answer may be on its way.
-		let identity = match attempt.handshake.read(noise) {
-			Ok(Some(identity)) => identity,
-			wrong => {
-				// Once it has been read, the same answer again cannot be.
-				let keys = matches!(wrong, Err(HandshakeError::Identity))
-					|| self.refusals.since(&from, attempt.since) == Some(Trouble::WrongKeys);
-				let why = if keys { Trouble::WrongKeys } else { Trouble::NotUnderstood };
-				// What comes from elsewhere says nothing of that address.
-				if attempt.address == from {
-					self.refuse(from, why, now);
-				}
-				return Err(Reason::Handshake);
-			}
-		};
-		let Some(mut attempt) = self.attempts.remove(&local) else { return Ok(()) };
-		if identity.node == self.own {
-			self.dials.retain(|dial| dial.address != attempt.address);
-			self.refuse(attempt.address, Trouble::Own, now);
-			return Ok(());
-		}
-		// Somebody has repeated another node's beacon, or was named as another node's address.
-		if attempt.aim.node.is_some_and(|node| node != identity.node) {
-			self.refuse(attempt.address, Trouble::OtherNode, now);
-			return Err(Reason::Handshake);
-		}
-		let last = attempt.handshake.write(&[]).map_err(|_| Reason::Handshake)?;
-		let keys = attempt.handshake.finish().map_err(|_| Reason::Handshake)?;
-		let last = frame::handshake(Kind::HandshakeFinal, &[remote], &last);
-		self.out.push_back((from, last.clone()));
-		let mut session = Session::new(&*self.crypto, Role::Initiator, &keys, local, remote);
-		session.unconfirmed = Some((last, now));
-		if let Some(id) = self.install(identity.node, from, session, attempt.aim.introduced, now) {
-			let dials = self.dials.iter_mut().filter(|dial| dial.address == attempt.address);
-			dials.for_each(|dial| dial.answered(id));
-			if let Some(peer) = attempt.aim.peer {
-				self.peers.answered(peer, id, from, now);
-			}
-			self.refusals.forget(&attempt.address);
-		}
-		Ok(())
-	}
-
-	fn accept(&mut self, from: SocketAddr, local: u32, noise: &[u8], now: Instant) -> Result<(), Reason> {
-		let attempt = self.attempts.get_mut(&local).filter(|attempt| attempt.remote != 0).ok_or(Reason::Session)?;
-		let Ok(Some(identity)) = attempt.handshake.read(noise) else {
-			if attempt.address == from {
-				self.refuse(from, Trouble::Garbled, now);
-			}
-			return Err(Reason::Handshake);
-		};
-		let Some(attempt) = self.attempts.remove(&local) else { return Ok(()) };
-		let keys = attempt.handshake.finish().map_err(|_| Reason::Handshake)?;
-		if identity.node != self.own {
-			let session = Session::new(&*self.crypto, Role::Responder, &keys, local, attempt.remote);
-			if let Some(id) = self.install(identity.node, from, session, false, now) {
-				// The first encrypted message tells the initiator that its last one has arrived.
-				self.probe(id, now);
-			}
-		}
-		Ok(())
-	}
-
-	fn install(
-		&mut self,
-		peer: NodeId,
-		endpoint: SocketAddr,
-		session: Session,
-		introduced: bool,
-		now: Instant,
-	) -> Option<LinkId> {
-		let number = session.local;
-		let punched = |attempt: &Attempt| attempt.aim.introduced && attempt.aim.node == Some(peer);
-		let introduced = introduced || self.attempts.values().any(punched);
-		let id = match self.by_node.get(&peer).copied() {
-			Some(id) => {
-				let link = self.links.get_mut(&id)?;
-				let old = core::mem::replace(&mut link.current, session);
-				if let Some(oldest) = link.previous.replace(old) {
-					self.by_session.remove(&oldest.local);
-				}
-				if core::mem::replace(&mut link.endpoint, endpoint) != endpoint {
-					link.path.moved(now);
-					self.events.push_back(LinkEvent::Sized(id));
-				}
-				(link.heard, link.roam) = (now, Roam::default());
-				link.introduced |= introduced;
-				link.health.restart();
-				link.shaper.restart();
-				link.quality = Quality { rtt: link.quality.rtt, loss: link.quality.loss, ..Quality::default() };
-				id
-			}
-			None if self.links.len() >= MAX_LINKS => {
-				self.refuse(endpoint, Trouble::Full, now);
-				return None;
-			}
-			None => {
-				let id = LinkId(self.next_link);
-				self.next_link = self.next_link.wrapping_add(1);
-				let health = Health::new(self.flaps.get(&peer).unwrap_or(&Flaps::default()), now);
-				let trusted = health.is_trusted();
-				let link = Link {
-					peer,
-					endpoint,
-					seen: None,
-					introduced,
-					quality: Quality::default(),
-					shaper: Shaper::default(),
-					path: PathSize::new(now),
-					since: now,
-					heard: now,
-					roam: Roam::default(),
-					told: None,
-					health,
-					current: session,
-					previous: None,
-				};
-				self.links.insert(id, link);
-				self.by_node.insert(peer, id);
-				if trusted {
-					self.events.push_back(LinkEvent::Up(id));
-				}
-				id
-			}
-		};
-		self.by_session.insert(number, id);
-		self.refusals.forget(&endpoint);
-		// The first address at which it has proven itself is as good as the others.
-		self.attempts.retain(|_, attempt| attempt.remote != 0 || attempt.aim.node != Some(peer));
-		Some(id)
-	}
-
 	fn open(
 		&mut self,
 		from: SocketAddr,
@@ -550,7 +286,7 @@ impl Links {
 		})
 	}
 
-	fn probe(&mut self, id: LinkId, now: Instant) {
+	pub(super) fn probe(&mut self, id: LinkId, now: Instant) {
 		if let Some(link) = self.links.get_mut(&id) {
 			link.shaper.waits(link.health.overdue(now), &link.quality);
 			link.health.probed(now);

@@ -1,8 +1,9 @@
 //! The configuration file. Every key has a default that is safe; a key that is unknown or malformed is an error that names
 //! it, and nothing is started.
 
+mod check;
+
 use std::{
-	collections::BTreeSet,
 	net::{IpAddr, Ipv4Addr, SocketAddr},
 	path::{Path, PathBuf},
 };
@@ -12,14 +13,7 @@ use serde::{Deserialize, Deserializer};
 use towpath_primitives::{Amount, ChannelId, NodeId, Price};
 use towpath_proto::agent;
 
-use crate::{
-	chain::MAX_WITNESSES,
-	dns,
-	exit::PortRules,
-	gateways::Wanted,
-	peers::{self, Peer},
-	plain::config::Plain,
-};
+use crate::{dns, exit::PortRules, gateways::Wanted, peers::Peer, plain::config::Plain};
 
 /// Base units in one TOW.
 pub const UNIT: Amount = 1_000_000_000_000;
@@ -381,86 +375,7 @@ impl Config {
 	/// Checks a text.
 	pub fn parse(text: &str) -> Result<Self> {
 		let config: Self = toml::from_str(text).map_err(explained)?;
-		peers::check(&config.peers, None).map_err(anyhow::Error::msg)?;
-		if config.tun.is_some() && config.proxy.is_some() {
-			bail!("[tun] and [proxy]: choose one; the proxy is for machines where no TUN device may be opened");
-		}
-		if config.proxy.is_some() && config.payer.is_none() {
-			bail!("[proxy] needs [payer] with the gateway that its connections leave by");
-		}
-		let witnesses = &config.chain.witnesses;
-		if witnesses.len() > MAX_WITNESSES {
-			bail!("chain.witnesses: at most {MAX_WITNESSES}: each is asked about every block");
-		}
-		for (place, url) in witnesses.iter().enumerate() {
-			if !["ws://", "wss://"].iter().any(|scheme| url.starts_with(scheme)) {
-				bail!("chain.witnesses: {url:?}: give a node's RPC, like ws://192.0.2.7:9944");
-			}
-			if *url == config.chain.endpoint || witnesses[..place].contains(url) {
-				bail!(
-					"chain.witnesses: {url:?}: a witness is another node than chain.endpoint and the other witnesses"
-				);
-			}
-		}
-		let mut ports = BTreeSet::new();
-		for service in &config.services {
-			if config.tun.is_some() {
-				bail!("[tun] and [[services]]: choose one; with TUN, let the service listen on the overlay address");
-			}
-			if service.port == 0 || service.port >= crate::stack::payer::PORTS.start || service.port == 53 {
-				let most = crate::stack::payer::PORTS.start - 1;
-				bail!("services.port = {}: 1 to {most}, and not 53, which is the gateway's for names", service.port);
-			}
-			if service.to.port() == 0 || !ports.insert(service.port) {
-				bail!("services.port = {}: once, and with a port in `to`, like 127.0.0.1:8080", service.port);
-			}
-		}
-		if let Some(router) = &config.router {
-			if !(0.0..=10.0).contains(&router.loss_allowance) {
-				bail!("router.loss_allowance = {}: at most 10 percent", router.loss_allowance);
-			}
-			price(router.price).context("router.price")?;
-			let ranges = router.gateway.iter().flat_map(|gateway| &gateway.allow);
-			for range in ranges {
-				range.parse::<crate::policy::Range>().context("router.gateway.allow")?;
-			}
-			if let Some(gateway) = &router.gateway {
-				gateway.ports.read()?;
-				if gateway.by_kernel() && config.tun.is_some() {
-					bail!("router.gateway.exit = \"kernel\" and [tun]: both would have the overlay's addresses; choose one");
-				}
-				for (name, limit) in [("rate", gateway.rate), ("monthly_cap", gateway.monthly_cap)] {
-					if limit == Some(0) {
-						bail!("router.gateway.{name} = 0 would let nothing out; leave [router.gateway] out for that, or give bytes");
-					}
-				}
-			}
-		}
-		if let Some(payer) = &config.payer {
-			price(payer.max_price).context("payer.max_price")?;
-			price(payer.max_path_price).context("payer.max_path_price")?;
-		}
-		if let Some(plain) = &config.plain {
-			plain.check()?;
-			let own = config.tun.as_ref().filter(|tun| plain.names(&tun.name));
-			if let Some(tun) = own {
-				bail!("plain.interfaces: {} is our own TUN device, no link to neighbours; name others", tun.name);
-			}
-		}
-		for listen in config.dns.iter().flat_map(|dns| &dns.listen) {
-			let overlay = matches!(listen.ip(), IpAddr::V6(v6) if crate::names::is_overlay(v6));
-			if !listen.ip().is_loopback() && !(overlay && config.tun.is_some()) {
-				bail!("dns.listen: {listen}: it is for this machine; listen on loopback, like 127.0.0.1:5354, or with [tun] on the overlay address");
-			}
-		}
-		let local = |address: &SocketAddr| address.ip().is_loopback();
-		let proxy = config.proxy.as_ref().map(|proxy| proxy.listen);
-		for (name, address) in [("metrics", config.metrics), ("api.listen", config.api.listen), ("proxy.listen", proxy)]
-		{
-			if address.is_some_and(|address| !local(&address)) {
-				bail!("{name}: anybody could use it; listen on loopback, like 127.0.0.1");
-			}
-		}
+		check::all(&config)?;
 		Ok(config)
 	}
 }
