@@ -45,7 +45,7 @@ pub async fn start(path: &str) -> Result<RpcClient> {
 		}
 	});
 	match caught_up.await {
-		Ok(done) => done.map(|()| rpc),
+		Ok(done) => done.map(|()| rpc).with_context(|| format!("the light client of {path} broke down")),
 		Err(_) => bail!(
 			"the light client of {path} reached nobody who could prove what is final within {FIRST_PROOF:?}: \
 			 are the nodes in its bootNodes reachable, and is it of this network?"
