@@ -138,7 +138,7 @@ pub fn run(options: &Options) -> Result<()> {
 	);
 
 	let transfers = town.fill(options.blocks, 1, |town, _| town.transfer())?;
-	println!("{}", transfers.row("transfers", 0.75));
+	println!("{}", transfers.row("transfers", 0.7));
 	let mut batches = Vec::new();
 	for size in BATCHES {
 		let full = town.fill(options.blocks, size as u64, |town, size| town.claim(size as usize))?;

@@ -42,8 +42,9 @@ pub const BABE_GENESIS_EPOCH_CONFIG: sp_consensus_babe::BabeEpochConfiguration =
 		allowed_slots: sp_consensus_babe::AllowedSlots::PrimaryAndSecondaryPlainSlots,
 	};
 
-/// Ordinary transactions leave a quarter of each block to claims, which are of the operational class.
-const NORMAL_RATIO: Perbill = Perbill::from_percent(75);
+/// Ordinary transactions leave three tenths of each block to claims, which are of the operational class: room for the largest
+/// batch, in which every claim is the first one of its slot.
+const NORMAL_RATIO: Perbill = Perbill::from_percent(70);
 /// A block takes at most half a second of a small computer's time.
 const MAX_BLOCK_WEIGHT: Weight = Weight::from_parts(500 * WEIGHT_REF_TIME_PER_MILLIS, u64::MAX);
 /// A block is at most one MiB: what a home uplink can pass on to several neighbours within a slot.
