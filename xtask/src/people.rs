@@ -182,8 +182,9 @@ impl People {
 		let settings = json.pointer_mut("/periods/settings").context("the genesis has periods")?;
 		settings["slotMs"] = json!(SLOT_MS);
 		settings["epochSlots"] = json!(EPOCH_SLOTS);
-		// A window is no shorter than an era.
+		// A window is no shorter than an era, and a router's record outlives it.
 		let era = EPOCH_SLOTS * settings["eraSessions"].as_u64().context("eras have sessions")?;
+		settings["leaveBlocks"] = json!(era);
 		*json.pointer_mut("/rewards/terms/window").context("the genesis has terms")? = json!(era);
 		Ok(())
 	}
