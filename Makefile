@@ -77,6 +77,11 @@ mesh50: build ## How fifty routers become a network, and what it costs, beside b
 latency: build ## What a flow that fills a slow link adds to pings beside it, with pacing and without (root; LATENCY_ARGS="--seconds 60")
 	@$(toolchain); cargo test --quiet --locked --workspace --bench latency -- $(LATENCY_ARGS)
 
+.PHONY: relay
+relay: build ## What relaying costs: speed and processor time, beside yggdrasil, wireguard-go and the kernel (root; RELAY_ARGS="--runs 2")
+	@scripts/bootstrap --peers
+	@$(toolchain); cargo test --quiet --locked --workspace --bench relay -- $(RELAY_ARGS)
+
 .PHONY: zombienet
 zombienet: build ## Networks of real nodes: eras, votes, slashes, stalls, warp sync, an upgrade (ZOMBIENET_ARGS="--only upgrade")
 	@$(toolchain); cd zombienet && CARGO_TARGET_DIR="$(zombienet_target)" cargo build --locked 1>&2

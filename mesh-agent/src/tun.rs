@@ -1,23 +1,40 @@
 //! The TUN device, where the agent may open one: every application of the machine can use the mesh.
+//!
+//! A packet at a time costs a system call and a way through the kernel's stack each. So TCP's segments cross in trains, both ways:
+//! the kernel leaves it to us to cut them, and takes what belongs together as one (TSO and GRO, where the kernel has them for TUN).
 
-use std::{io, net::Ipv4Addr};
+use std::{cell::RefCell, io, net::Ipv4Addr};
 
 use anyhow::{Context, Result};
 use towpath_primitives::OverlayAddress;
-use tun_rs::{AsyncDevice, DeviceBuilder};
+use tracing::debug;
+use tun_rs::{AsyncDevice, DeviceBuilder, GROTable, IDEAL_BATCH_SIZE, VIRTIO_NET_HDR_LEN};
 
 use crate::stack::MTU;
+
+/// The longest train, in bytes.
+const TRAIN: usize = 1 << 16;
 
 /// The device.
 pub struct Tun {
 	device: AsyncDevice,
-	buffer: Vec<u8>,
+	/// A train as the kernel hands it over, after its header.
+	train: Vec<u8>,
+	/// The packets that it was cut into, and how long these are.
+	packets: Vec<Vec<u8>>,
+	lengths: Vec<usize>,
+	/// For this machine, each after room for the kernel's header.
+	outgoing: RefCell<Vec<Vec<u8>>>,
+	merger: GROTable,
 }
 
 impl Tun {
 	/// Opens it, with the overlay address and optionally an IPv4 address for what lies beyond a gateway.
 	pub fn open(name: &str, own: OverlayAddress, v4: Option<Ipv4Addr>) -> Result<Self> {
 		let mut builder = DeviceBuilder::new().name(name).mtu(MTU as u16).ipv6(own.to_ipv6(), 8u8);
+		builder = builder.with(|builder| {
+			builder.offload(true);
+		});
 		if let Some(v4) = v4 {
 			builder = builder.ipv4(v4, 32u8, None);
 		}
@@ -25,23 +42,55 @@ impl Tun {
 			builder.build_async().with_context(|| {
 				format!("cannot open the TUN device {name}: that needs CAP_NET_ADMIN. Without it, use [proxy] instead of [tun]")
 			})?;
-		Ok(Self { device, buffer: vec![0; 1 << 16] })
+		Ok(Self {
+			device,
+			train: vec![0; VIRTIO_NET_HDR_LEN + TRAIN],
+			packets: vec![vec![0; MTU]; IDEAL_BATCH_SIZE],
+			lengths: vec![0; IDEAL_BATCH_SIZE],
+			outgoing: RefCell::default(),
+			merger: GROTable::default(),
+		})
 	}
 
-	/// The next packet of this machine.
-	pub async fn receive(&mut self) -> io::Result<&[u8]> {
-		let length = self.device.recv(&mut self.buffer).await?;
-		Ok(&self.buffer[..length])
+	/// The next packets of this machine.
+	pub async fn receive(&mut self, take: impl FnMut(&[u8])) -> io::Result<()> {
+		let received = self.device.recv_multiple(&mut self.train, &mut self.packets, &mut self.lengths, 0).await;
+		self.hand_over(received, take)
 	}
 
-	/// Another packet, if there is one right now.
-	pub fn try_receive(&mut self) -> Option<&[u8]> {
-		let length = self.device.try_recv(&mut self.buffer).ok()?;
-		Some(&self.buffer[..length])
+	/// More of them, if there are any right now. False if not.
+	pub fn try_receive(&mut self, take: impl FnMut(&[u8])) -> bool {
+		let received = self.device.try_recv_multiple(&mut self.train, &mut self.packets, &mut self.lengths, 0);
+		self.hand_over(received, take).is_ok()
 	}
 
-	/// Hands a packet to this machine. What its queue has no room for is lost.
+	fn hand_over(&self, received: io::Result<usize>, mut take: impl FnMut(&[u8])) -> io::Result<()> {
+		let count = match received {
+			// A train that cannot be cut, as one of more segments than anybody sends, is lost as a long packet would be.
+			Err(error) if error.kind() != io::ErrorKind::WouldBlock && error.raw_os_error().is_none() => {
+				debug!("a train of the machine's packets is lost: {error}");
+				0
+			}
+			received => received?,
+		};
+		self.packets.iter().zip(&self.lengths).take(count).for_each(|(packet, length)| take(&packet[..*length]));
+		Ok(())
+	}
+
+	/// A packet for this machine. It goes with [`Tun::flush`].
 	pub fn send(&self, packet: &[u8]) {
-		let _ = self.device.try_send(packet);
+		let mut outgoing = Vec::with_capacity(VIRTIO_NET_HDR_LEN + packet.len());
+		outgoing.resize(VIRTIO_NET_HDR_LEN, 0);
+		outgoing.extend_from_slice(packet);
+		self.outgoing.borrow_mut().push(outgoing);
+	}
+
+	/// Hands over what was sent. What the machine has no room for is lost.
+	pub async fn flush(&mut self) {
+		for packets in self.outgoing.take().chunks_mut(IDEAL_BATCH_SIZE) {
+			if let Err(error) = self.device.send_multiple(&mut self.merger, packets, VIRTIO_NET_HDR_LEN).await {
+				debug!("packets for the machine are lost: {error}");
+			}
+		}
 	}
 }

@@ -2,24 +2,24 @@
 
 use std::{
 	net::IpAddr,
-	process::Command,
 	thread::sleep,
 	time::{Duration, Instant},
 };
 
-use anyhow::{bail, ensure, Context, Result};
+use anyhow::{bail, ensure, Result};
 use serde_json::Value;
 
 use crate::{
 	lab::Lab,
 	network::Network,
 	switch::{self, SWITCHES},
+	yggdrasil::{self, require, Cable},
 };
 
 /// All of them.
 pub const NAMES: [&str; 4] = ["towpath", "babeld", "babeld-1s", "yggdrasil"];
 /// The cables of the diamond, and the third octet of 10.1.x.0/30.
-const CABLES: [(&str, &str, u8); 4] = [("r1", "r2", 2), ("r1", "r3", 3), ("r2", "r4", 4), ("r3", "r4", 5)];
+const CABLES: [Cable; 4] = [("r1", "r2", 2), ("r1", "r3", 3), ("r2", "r4", 4), ("r3", "r4", 5)];
 const ROUTERS: [&str; 4] = ["r1", "r2", "r3", "r4"];
 /// So long a peer may need after a link came back, before it is cut again: its slowest timer and some more.
 const OTHERS_SETTLE: Duration = Duration::from_secs(20);
@@ -130,15 +130,9 @@ fn cables(router: &str) -> Vec<String> {
 	ends.map(|other| format!("to_{other}")).collect()
 }
 
-fn require(program: &str) -> Result<()> {
-	let found = Command::new("which").arg(program).output().is_ok_and(|output| output.status.success());
-	ensure!(found, "{program} is missing (Debian: {program})");
-	Ok(())
-}
-
 /// The kernel forwards, babeld tells it where to.
 fn babeld(options: &[&str]) -> Result<Contestant> {
-	require("babeld")?;
+	require("babeld", "babeld")?;
 	let mut lab = diamond()?;
 	// It says its first words from link-local addresses, which the kernel first makes sure of.
 	sleep(ADDRESSES);
@@ -160,32 +154,11 @@ fn babeld(options: &[&str]) -> Result<Contestant> {
 	Ok(Contestant::Other(lab, "fd77::4".parse()?))
 }
 
-/// An overlay of its own, each hop a TCP connection.
 fn yggdrasil() -> Result<Contestant> {
-	require("yggdrasil")?;
 	let mut lab = diamond()?;
-	let mut far = String::new();
-	for router in ROUTERS {
-		let generated = Command::new("yggdrasil").args(["-genconf", "-json"]).output()?;
-		let mut config: Value = serde_json::from_slice(&generated.stdout).context("yggdrasil's configuration")?;
-		// The side named first calls.
-		let called = CABLES.iter().filter(|(a, _, _)| *a == router);
-		config["Peers"] = called.map(|(_, _, octet)| format!("tcp://10.1.{octet}.2:9001")).collect();
-		config["Listen"] = serde_json::json!(["tcp://0.0.0.0:9001"]);
-		config["MulticastInterfaces"] = serde_json::json!([]);
-		config["AdminListen"] = "none".into();
-		config["IfName"] = "ygg0".into();
-		let file = lab.folder().join(format!("{router}.conf"));
-		std::fs::write(&file, config.to_string())?;
-		let file = file.to_string_lossy().into_owned();
-		if router == "r4" {
-			let address = Command::new("yggdrasil").args(["-useconffile", &file, "-address"]).output()?;
-			far = String::from_utf8_lossy(&address.stdout).trim().to_owned();
-		}
-		lab.start(router, router, "yggdrasil", &["-useconffile", &file])?;
-	}
-	until_ping(&mut lab, &far)?;
-	Ok(Contestant::Other(lab, far.parse()?))
+	let far = yggdrasil::start(&mut lab, &ROUTERS, &CABLES)?;
+	until_ping(&mut lab, &far.to_string())?;
+	Ok(Contestant::Other(lab, far))
 }
 
 fn until_ping(lab: &mut Lab, address: &str) -> Result<()> {

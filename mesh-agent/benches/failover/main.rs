@@ -11,6 +11,8 @@ mod lab;
 #[path = "../../tests/namespaces/network.rs"]
 #[allow(dead_code)]
 mod network;
+#[path = "../common/yggdrasil.rs"]
+mod yggdrasil;
 
 mod contestants;
 mod stream;

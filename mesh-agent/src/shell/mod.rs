@@ -204,7 +204,10 @@ impl Shell {
 		self.gateways.values().filter(|inbox| inbox.is_blocked()).for_each(|inbox| inbox.wake());
 		self.shared.exits.borrow().iter().for_each(|exits| exits.wake_blocked());
 		let packets = self.shared.for_machine.take();
-		self.tun.iter().for_each(|tun| packets.iter().for_each(|packet| tun.send(packet)));
+		if let Some(tun) = &mut self.tun {
+			packets.iter().for_each(|packet| tun.send(packet));
+			tun.flush().await;
+		}
 		self.inside.wake_blocked();
 		self.services.wake_blocked();
 		self.dns.iter().for_each(|dns| dns.wake_blocked());

@@ -13,22 +13,20 @@ use crate::{
 	tun::Tun,
 };
 
-/// Packets that are taken from the TUN device in one turn.
-const TUN_BATCH: usize = 64;
+/// Trains that are taken from the TUN device in one turn.
+const TUN_TRAINS: usize = 16;
 
 /// Takes what the machine sends, once it sends something. Without a device, never.
 pub(super) async fn tun_readable(tun: &mut Option<Tun>, shared: &Rc<Shared>, too_long: &mut TooLong) {
 	let Some(tun) = tun else { return std::future::pending().await };
-	match tun.receive().await {
-		Ok(packet) => forward_local(shared, packet, too_long),
-		Err(error) => {
-			warn!("the TUN device cannot be read: {error}");
-			return tokio::time::sleep(Duration::from_secs(1)).await;
-		}
+	if let Err(error) = tun.receive(|packet| forward_local(shared, packet, too_long)).await {
+		warn!("the TUN device cannot be read: {error}");
+		return tokio::time::sleep(Duration::from_secs(1)).await;
 	}
-	for _ in 0..TUN_BATCH {
-		let Some(packet) = tun.try_receive() else { return };
-		forward_local(shared, packet, too_long);
+	for _ in 1..TUN_TRAINS {
+		if !tun.try_receive(|packet| forward_local(shared, packet, too_long)) {
+			return;
+		}
 	}
 }
 

@@ -50,6 +50,8 @@ pub struct Network {
 	pub lab: Lab,
 	/// Lines at the top of every agent's configuration.
 	pub more: String,
+	/// What every router takes for a MiB, in TOW.
+	pub price: &'static str,
 	/// The household's section `[payer]`.
 	payer: String,
 }
@@ -106,7 +108,7 @@ impl Network {
 		}
 		lab.link(("r4", &format!("{EXIT}/24")), ("origin", "10.9.0.2/24"))?;
 		lab.count()?;
-		Ok(Self { lab, more: String::new(), payer: String::new() })
+		Ok(Self { lab, more: String::new(), price: "0.05", payer: String::new() })
 	}
 
 	/// The gateway's address inside the mesh.
@@ -140,7 +142,7 @@ impl Network {
 			secret(&folder.join("node.key"), &format!("0x{}", hex::encode(seed)))?;
 			secret(&folder.join("account.uri"), &format!("//{operator}"))?;
 			let gateway = format!("[router.gateway]\nallow = [\"10.9.0.0/24\"]\nsource = [\"{EXIT}\"]\n[tun]\n");
-			let own = format!("[router]\nprice = \"0.05\"\n{}", if agent == "r4" { &gateway } else { "" });
+			let own = format!("[router]\nprice = \"{}\"\n{}", self.price, if agent == "r4" { &gateway } else { "" });
 			self.start_agent(agent, &own)?;
 		}
 		Ok(())

@@ -1,0 +1,180 @@
+//! What it costs to relay. A TCP connection of the kernel goes through two relays, as fast as it can, and one figure is how fast that
+//! is. The other one is the processor time that relaying takes: of a relay's own processes, and of the whole machine, which also
+//! counts what the kernel does and what both ends need.
+
+#[path = "../../tests/namespaces/lab.rs"]
+#[allow(dead_code)]
+mod lab;
+#[path = "../../tests/namespaces/network.rs"]
+#[allow(dead_code)]
+mod network;
+#[path = "../common/yggdrasil.rs"]
+mod yggdrasil;
+
+mod contestants;
+mod processor;
+
+use std::{process::Stdio, thread::sleep, time::Duration};
+
+use anyhow::{bail, ensure, Context, Result};
+use serde_json::{json, Value};
+
+use contestants::{Contestant, NAMES};
+
+const HELP: &str = "What it costs to relay: speed through two relays and processor time, beside yggdrasil, wireguard-go and the kernel.
+
+Usage: make relay [RELAY_ARGS=\"OPTIONS\"]
+
+  --runs N       runs of each contestant (5)
+  --seconds N    how long each run is (10)
+  --only NAME    one contestant: towpath, yggdrasil, wireguard-go, kernel; may be repeated
+  --help         this
+
+Needs root, yggdrasil, wireguard-go, wg and iperf3, and a machine that does nothing else. Prints a table on standard error and one
+JSON object as the last line of standard output. Example: make relay RELAY_ARGS=\"--runs 3 --only towpath --only yggdrasil\"";
+
+/// Bytes of the packets that processor time is told for.
+const PACKET: f64 = 1_400.0;
+/// A connection's first seconds, which iperf3 leaves out.
+const START: u64 = 2;
+const PORT: &str = "5201";
+
+struct Options {
+	runs: usize,
+	seconds: u64,
+	only: Vec<String>,
+}
+
+/// One run.
+struct Run {
+	/// What the receiver got, in bits a second.
+	rate: f64,
+	/// Processor time of one relay's processes, in nanoseconds a packet; the kernel has none.
+	relay: Option<f64>,
+	/// Of the whole machine.
+	machine: f64,
+	/// Bytes on the cables at a relay for a byte that passes.
+	wire: f64,
+}
+
+fn options() -> Result<Options> {
+	let mut options = Options { runs: 5, seconds: 10, only: Vec::new() };
+	let mut arguments = std::env::args().skip(1);
+	while let Some(argument) = arguments.next() {
+		let mut value = || arguments.next().with_context(|| format!("{argument} needs a value; try --help"));
+		match argument.as_str() {
+			"--runs" => options.runs = number(&argument, &value()?, 1, 1_000)? as usize,
+			"--seconds" => options.seconds = number(&argument, &value()?, 2, 600)?,
+			"--only" => {
+				let name = value()?;
+				ensure!(NAMES.contains(&name.as_str()), "--only {name}: it must be one of {}", NAMES.join(", "));
+				options.only.push(name);
+			}
+			"--help" => {
+				println!("{HELP}");
+				std::process::exit(0);
+			}
+			// Cargo says so to every benchmark.
+			"--bench" => {}
+			_ => bail!("{argument} is unknown; try --help"),
+		}
+	}
+	Ok(options)
+}
+
+fn number(argument: &str, value: &str, least: u64, most: u64) -> Result<u64> {
+	let number = value.parse().ok().filter(|number| (least..=most).contains(number));
+	number.with_context(|| format!("{argument} {value}: it must be a number from {least} to {most}"))
+}
+
+fn main() {
+	let outcome = options().map(|options| compare(&options));
+	match outcome {
+		Ok(Ok(())) => {}
+		Ok(Err(error)) => {
+			eprintln!("relay: {error:#}");
+			std::process::exit(1);
+		}
+		Err(error) => {
+			eprintln!("relay: {error:#}");
+			std::process::exit(2);
+		}
+	}
+}
+
+fn compare(options: &Options) -> Result<()> {
+	if let Some(why) = lab::obstacle() {
+		bail!("cannot compare here: {why}");
+	}
+	yggdrasil::require("iperf3", "iperf3")?;
+	let mut results = serde_json::Map::new();
+	let mut table = Vec::new();
+	let chosen = NAMES.iter().filter(|name| options.only.is_empty() || options.only.iter().any(|only| only == *name));
+	for name in chosen {
+		let runs = measure(name, options)?;
+		let rate = median(runs.iter().map(|run| run.rate / 1e6));
+		let relay = runs.iter().map(|run| run.relay).collect::<Option<Vec<_>>>().map(|times| median(times.into_iter()));
+		let machine = median(runs.iter().map(|run| run.machine));
+		let wire = median(runs.iter().map(|run| run.wire));
+		let told = relay.map_or("-".into(), |time| format!("{time:.0}"));
+		table.push(format!("{name:14} {:4} {rate:8.0} {told:>10} {machine:10.0} {wire:8.3}", runs.len()));
+		let all: Vec<_> = runs.iter().map(|run| (run.rate / 1e6).round()).collect();
+		let (relay, machine, wire) = (relay.map(f64::round), machine.round(), (wire * 1_000.0).round() / 1_000.0);
+		let told = json!({
+			"runs": all.len(), "mbit_s": rate.round(), "all_mbit_s": all, "relay_ns_per_packet": relay,
+			"machine_ns_per_packet": machine, "wire_bytes_per_byte": wire,
+		});
+		results.insert((*name).into(), told);
+	}
+	eprintln!("{:14} {:>4} {:>8} {:>10} {:>10} {:>8}", "", "runs", "Mbit/s", "relay ns", "machine ns", "wire");
+	table.iter().for_each(|line| eprintln!("{line}"));
+	eprintln!("ns of processor time for {PACKET} bytes, in one relay's processes and in the whole machine; bytes on the wire for one byte");
+	println!("{}", Value::Object(results));
+	Ok(())
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+	let mut values: Vec<_> = values.collect();
+	values.sort_by(f64::total_cmp);
+	(values[(values.len() - 1) / 2] + values[values.len() / 2]) / 2.0
+}
+
+fn measure(name: &str, options: &Options) -> Result<Vec<Run>> {
+	eprintln!("relay: {name}: starting");
+	let mut contestant = Contestant::start(name)?;
+	let (_, to, _) = contestant.ends()?;
+	contestant.lab().start("iperf3", to, "iperf3", &["--server", "--port", PORT])?;
+	let mut runs = Vec::new();
+	for number in 1..=options.runs {
+		let run = once(&mut contestant, options.seconds).with_context(|| contestant.lab().logs())?;
+		eprintln!("relay: {name}: run {number} of {}: {:.0} Mbit/s", options.runs, run.rate / 1e6);
+		runs.push(run);
+	}
+	Ok(runs)
+}
+
+/// One connection: a start that does not count, and then so many seconds.
+fn once(contestant: &mut Contestant, seconds: u64) -> Result<Run> {
+	let (from, _, address) = contestant.ends()?;
+	let (address, time, start) = (address.to_string(), seconds.to_string(), START.to_string());
+	let arguments = ["--client", &address, "--port", PORT, "--time", &time, "--omit", &start, "--json"];
+	let client = contestant.lab().command(from, "iperf3", &arguments).stdout(Stdio::piped()).spawn()?;
+	sleep(Duration::from_secs(START));
+	let relays = contestant.relays()?;
+	let processes: Vec<u32> =
+		relays.iter().flatten().map(|name| contestant.lab().process(name)).collect::<Result<_>>()?;
+	let spent = || processes.iter().map(|process| processor::of_process(*process)).sum::<Result<Duration>>();
+	let (wire, own, machine) = (contestant.carried()?, spent()?, processor::of_machine()?);
+	// The connection ends a moment after this, so that no idle time counts.
+	let window = Duration::from_secs(seconds) - Duration::from_secs(1);
+	sleep(window);
+	let (wire, own, machine) = (contestant.carried()? - wire, spent()? - own, processor::of_machine()? - machine);
+	let output = client.wait_with_output()?;
+	let told: Value = serde_json::from_slice(&output.stdout).context("iperf3's report")?;
+	let rate = told["end"]["sum_received"]["bits_per_second"].as_f64();
+	let rate = rate.filter(|rate| *rate > 0.0).with_context(|| format!("nothing arrived: {}", told["error"]))?;
+	let bytes = rate / 8.0 * window.as_secs_f64();
+	let per_packet = |time: Duration| time.as_nanos() as f64 / (bytes / PACKET);
+	let relay = (!relays.is_empty()).then(|| per_packet(own) / relays.len() as f64);
+	Ok(Run { rate, relay, machine: per_packet(machine), wire: wire as f64 / bytes })
+}
