@@ -31,7 +31,7 @@ fn shape(pallet: &str) -> Shape {
 		"pallet_node_identity" | "pallet_rewards" | "pallet_bandwidth_attestations" | "pallet_validator_election" => {
 			Shape::Own
 		}
-		"consensus" | "session" => Shape::Free,
+		"consensus" | "session" | "treasury" => Shape::Free,
 		"frame_system" => Shape::Trait("frame_system::WeightInfo"),
 		"frame_system_extensions" => Shape::Trait("frame_system::ExtensionsWeightInfo"),
 		"pallet_balances" => Shape::Trait("pallet_balances::WeightInfo"),
@@ -46,7 +46,6 @@ fn shape(pallet: &str) -> Shape {
 		"pallet_scheduler" => Shape::Trait("pallet_scheduler::WeightInfo"),
 		"pallet_timestamp" => Shape::Trait("pallet_timestamp::WeightInfo"),
 		"pallet_transaction_payment" => Shape::Trait("pallet_transaction_payment::WeightInfo"),
-		"pallet_treasury" => Shape::Trait("pallet_treasury::WeightInfo"),
 		"pallet_tx_pause" => Shape::Trait("pallet_tx_pause::WeightInfo"),
 		"pallet_utility" => Shape::Trait("pallet_utility::WeightInfo"),
 		_ => Shape::Free,

@@ -2,6 +2,7 @@
 
 pub mod consensus;
 pub mod session;
+pub mod treasury;
 
 pub use frame_system_benchmarking::{extensions::Pallet as SystemExtensions, Pallet as SystemBenchmarks};
 
@@ -11,6 +12,7 @@ impl frame_system_benchmarking::Config for Runtime {}
 impl pallet_transaction_payment::BenchmarkConfig for Runtime {}
 impl consensus::Config for Runtime {}
 impl session::Config for Runtime {}
+impl treasury::Config for Runtime {}
 
 frame_benchmarking::define_benchmarks!(
 	[frame_system, SystemBenchmarks::<Runtime>]
@@ -24,6 +26,7 @@ frame_benchmarking::define_benchmarks!(
 	[pallet_validator_election, crate::ValidatorElection]
 	[session, session::Pallet::<Runtime>]
 	[consensus, consensus::Pallet::<Runtime>]
+	[treasury, treasury::Pallet::<Runtime>]
 	[pallet_treasury, crate::Treasury]
 	[pallet_bounties, crate::Bounties]
 	[pallet_child_bounties, crate::ChildBounties]

@@ -125,7 +125,7 @@ impl pallet_bounties::Config for Runtime {
 	type OnSlash = Treasury;
 	type RuntimeEvent = RuntimeEvent;
 	type TransferAllAssets = pallet_bounties::TransferFungible<AccountId, Balances>;
-	type WeightInfo = pallet_bounties::weights::SubstrateWeight<Runtime>;
+	type WeightInfo = weights::pallet_bounties::Measured<Runtime>;
 }
 
 impl pallet_child_bounties::Config for Runtime {

@@ -51,6 +51,8 @@ const MAX_BLOCK_WEIGHT: Weight = Weight::from_parts(500 * WEIGHT_REF_TIME_PER_MI
 const MAX_BLOCK_BYTES: u32 = 1 << 20;
 /// Most validators and most authorities.
 pub(crate) const MAX_VALIDATORS: u32 = 256;
+/// Most approved spends, and most approved bounties, that wait for the treasury's day: as many as the bounties' benchmark pays.
+pub(crate) const MAX_APPROVALS: u32 = 100;
 
 parameter_types! {
 	pub const Version: RuntimeVersion = VERSION;
@@ -291,7 +293,7 @@ impl pallet_treasury::Config for Runtime {
 	type Burn = TreasuryBurn;
 	type BurnDestination = ();
 	type Currency = Reserves;
-	type MaxApprovals = ConstU32<64>;
+	type MaxApprovals = ConstU32<MAX_APPROVALS>;
 	type PalletId = TreasuryPalletId;
 	type Paymaster = PayFromAccount<Balances, TreasuryAccount>;
 	type PayoutPeriod = periods::SpendPayoutBlocks;
@@ -300,9 +302,9 @@ impl pallet_treasury::Config for Runtime {
 	type SpendFunds = Bounties;
 	type SpendOrigin = origins::SpendOrigin;
 	type SpendPeriod = periods::SpendBlocks;
-	type WeightInfo = pallet_treasury::weights::SubstrateWeight<Runtime>;
+	type WeightInfo = weights::pallet_treasury::Measured<Runtime>;
 	#[cfg(feature = "runtime-benchmarks")]
-	type BenchmarkHelper = ();
+	type BenchmarkHelper = crate::benchmarking::treasury::Existing;
 }
 
 /// BABE and GRANDPA report equivocations in transactions without a signature.

@@ -12,9 +12,8 @@ use crate::configs::MAX_VALIDATORS;
 
 /// Most that a session's end may take of a block. The rest is for what must be in a block besides.
 const SESSION_SHARE: Perbill = Perbill::from_percent(90);
-
-/// Pallets whose weights are the SDK's: some of their benchmarks do not run on this runtime.
-const NOT_MEASURED: [&str; 2] = ["Bounties", "Treasury"];
+/// Most that the treasury's day may take: what blocks set aside for what happens before any transaction.
+const DAY_SHARE: Perbill = Perbill::from_percent(10);
 
 /// Where the weights of a pallet of the runtime were written.
 fn file(pallet: &str) -> PathBuf {
@@ -48,6 +47,7 @@ fn functions<'a>(pallet: &str, call: &'a str) -> Vec<&'a str> {
 		("Grandpa" | "Origins", "note_stalled") => vec!["grandpa_note_stalled"],
 		("Balances", "force_set_balance") => vec!["force_set_balance_creating", "force_set_balance_killing"],
 		("Balances", "burn") => vec!["burn_allow_death", "burn_keep_alive"],
+		("Bounties", "close_bounty") => vec!["close_bounty_proposed", "close_bounty_active"],
 		("ChildBounties", "close_child_bounty") => vec!["close_child_bounty_added", "close_child_bounty_active"],
 		("Scheduler", "schedule_after") => vec!["schedule"],
 		("Scheduler", "schedule_named_after") => vec!["schedule_named"],
@@ -83,7 +83,7 @@ fn written(text: &str) -> BTreeSet<&str> {
 fn every_call_has_a_weight_that_was_measured() {
 	let mut missing = Vec::new();
 	for pallet in genesis("development").execute_with(Runtime::metadata_ir).pallets {
-		let Some(calls) = pallet.calls.filter(|_| !NOT_MEASURED.contains(&pallet.name)) else { continue };
+		let Some(calls) = pallet.calls else { continue };
 		let TypeDef::Variant(calls) = calls.ty.type_info().type_def else { panic!("calls are variants") };
 		let path = file(pallet.name);
 		let text = fs::read_to_string(&path).unwrap_or_default();
@@ -108,6 +108,7 @@ fn the_runtime_uses_what_was_measured_on_it() {
 		pallet_babe,
 		pallet_balances,
 		pallet_bandwidth_attestations,
+		pallet_bounties,
 		pallet_child_bounties,
 		pallet_conviction_voting,
 		pallet_grandpa,
@@ -122,6 +123,7 @@ fn the_runtime_uses_what_was_measured_on_it() {
 		pallet_session,
 		pallet_timestamp,
 		pallet_transaction_payment,
+		pallet_treasury,
 		pallet_tx_pause,
 		pallet_utility,
 		pallet_validator_election,
@@ -189,4 +191,20 @@ fn the_weight_of_the_extensions_is_the_one_that_transactions_pay() {
 		);
 		assert!(extensions.weight(&call).all_lte(weights::extensions()));
 	});
+}
+
+/// Nothing limits what happens at the beginning of a block but this.
+#[test]
+fn the_treasurys_day_at_its_worst_leaves_a_block_to_others() {
+	type Bounties = <Runtime as pallet_bounties::Config>::WeightInfo;
+	type Treasury = <Runtime as pallet_treasury::Config>::WeightInfo;
+	let most = <Runtime as pallet_treasury::Config>::MaxApprovals::get();
+	let spends = <Treasury as pallet_treasury::WeightInfo>::on_initialize_proposals(most);
+	let bounties = <Bounties as pallet_bounties::WeightInfo>::spend_funds(most);
+	// Each writes an account and what was approved: a benchmark in which nothing is paid would weigh nothing.
+	let written = <Runtime as frame_system::Config>::DbWeight::get().writes(2).saturating_mul(most.into());
+	assert!(spends.all_gte(written) && bounties.all_gte(written), "{spends:?}, {bounties:?}");
+	let block = <Runtime as frame_system::Config>::BlockWeights::get().max_block;
+	let share = Weight::from_parts(DAY_SHARE.mul_floor(block.ref_time()), u64::MAX);
+	assert!(spends.saturating_add(bounties).all_lte(share), "{spends:?}, {bounties:?} of {share:?}");
 }

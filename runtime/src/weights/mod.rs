@@ -7,6 +7,7 @@ pub mod database;
 pub mod frame_system;
 pub mod frame_system_extensions;
 pub mod pallet_balances;
+pub mod pallet_bounties;
 pub mod pallet_child_bounties;
 pub mod pallet_conviction_voting;
 pub mod pallet_multisig;
@@ -17,9 +18,11 @@ pub mod pallet_safe_mode;
 pub mod pallet_scheduler;
 pub mod pallet_timestamp;
 pub mod pallet_transaction_payment;
+pub mod pallet_treasury;
 pub mod pallet_tx_pause;
 pub mod pallet_utility;
 pub mod session;
+pub mod treasury;
 
 use ::frame_system::{Config, ExtensionsWeightInfo};
 use ::pallet_transaction_payment::WeightInfo as _;
@@ -58,6 +61,31 @@ impl<T: Config> ::pallet_session::WeightInfo for session::Measured<T> {
 	}
 	fn purge_keys() -> Weight {
 		Self::purge_keys()
+	}
+}
+
+/// Where the SDK's benchmarks measure less than what can happen, ours take their place.
+impl<T: Config> ::pallet_treasury::WeightInfo for pallet_treasury::Measured<T> {
+	fn spend_local() -> Weight {
+		Self::spend_local()
+	}
+	fn remove_approval() -> Weight {
+		Self::remove_approval()
+	}
+	fn on_initialize_proposals(proposals: u32) -> Weight {
+		treasury::Measured::<T>::on_initialize_proposals(proposals)
+	}
+	fn spend() -> Weight {
+		Self::spend()
+	}
+	fn payout() -> Weight {
+		treasury::Measured::<T>::payout()
+	}
+	fn check_status() -> Weight {
+		Self::check_status()
+	}
+	fn void_spend() -> Weight {
+		Self::void_spend()
 	}
 }
 

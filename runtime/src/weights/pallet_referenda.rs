@@ -1,6 +1,6 @@
 //! What the calls of `pallet_referenda` cost.
 //!
-//! Measured on 2026-11-28, on one core of AMD EPYC (a virtual machine with two cores, shared; WASM without the optimiser's last pass); 8 steps, up to 6 repeats, compiled WASM.
+//! Measured on 2026-11-28, on one core of AMD EPYC (a virtual machine with two cores, shared; WASM without the optimiser's last pass); 20 steps, up to 10 repeats, compiled WASM.
 //! Written by `cargo xtask weights`: change the benchmarks, not this.
 
 use core::marker::PhantomData;
@@ -10,183 +10,183 @@ use frame_support::{traits::Get, weights::Weight};
 pub struct Measured<T>(PhantomData<T>);
 
 impl<T: frame_system::Config> pallet_referenda::WeightInfo for Measured<T> {
-	/// at most 30065 ns, 3 reads, 3 writes.
+	/// at most 27881 ns, 3 reads, 3 writes.
 	fn submit() -> Weight {
-		Weight::from_parts(30_065_000, 159)
+		Weight::from_parts(27_881_000, 159)
 			.saturating_add(T::DbWeight::get().reads(3))
 			.saturating_add(T::DbWeight::get().writes(3))
 	}
-	/// at most 40010 ns, 4 reads, 4 writes.
+	/// at most 38307 ns, 4 reads, 4 writes.
 	fn place_decision_deposit_preparing() -> Weight {
-		Weight::from_parts(40_010_000, 412)
+		Weight::from_parts(38_307_000, 412)
 			.saturating_add(T::DbWeight::get().reads(4))
 			.saturating_add(T::DbWeight::get().writes(4))
 	}
-	/// at most 60009 ns, 5 reads, 4 writes.
+	/// at most 49924 ns, 5 reads, 4 writes.
 	fn place_decision_deposit_queued() -> Weight {
-		Weight::from_parts(60_009_000, 3_199)
+		Weight::from_parts(49_924_000, 3_199)
 			.saturating_add(T::DbWeight::get().reads(5))
 			.saturating_add(T::DbWeight::get().writes(4))
 	}
-	/// at most 52689 ns, 5 reads, 4 writes.
+	/// at most 48132 ns, 5 reads, 4 writes.
 	fn place_decision_deposit_not_queued() -> Weight {
-		Weight::from_parts(52_689_000, 3_219)
+		Weight::from_parts(48_132_000, 3_219)
 			.saturating_add(T::DbWeight::get().reads(5))
 			.saturating_add(T::DbWeight::get().writes(4))
 	}
-	/// at most 48202 ns, 5 reads, 5 writes.
+	/// at most 45177 ns, 5 reads, 5 writes.
 	fn place_decision_deposit_passing() -> Weight {
-		Weight::from_parts(48_202_000, 412)
+		Weight::from_parts(45_177_000, 412)
 			.saturating_add(T::DbWeight::get().reads(5))
 			.saturating_add(T::DbWeight::get().writes(5))
 	}
-	/// at most 45488 ns, 5 reads, 5 writes.
+	/// at most 43265 ns, 5 reads, 5 writes.
 	fn place_decision_deposit_failing() -> Weight {
-		Weight::from_parts(45_488_000, 412)
+		Weight::from_parts(43_265_000, 412)
 			.saturating_add(T::DbWeight::get().reads(5))
 			.saturating_add(T::DbWeight::get().writes(5))
 	}
-	/// at most 22073 ns, 1 reads, 1 writes.
+	/// at most 23725 ns, 2 reads, 1 writes.
 	fn refund_decision_deposit() -> Weight {
-		Weight::from_parts(22_073_000, 250)
-			.saturating_add(T::DbWeight::get().reads(1))
+		Weight::from_parts(23_725_000, 317)
+			.saturating_add(T::DbWeight::get().reads(2))
 			.saturating_add(T::DbWeight::get().writes(1))
 	}
-	/// at most 20751 ns, 1 reads, 1 writes.
+	/// at most 23105 ns, 2 reads, 1 writes.
 	fn refund_submission_deposit() -> Weight {
-		Weight::from_parts(20_751_000, 201)
-			.saturating_add(T::DbWeight::get().reads(1))
+		Weight::from_parts(23_105_000, 268)
+			.saturating_add(T::DbWeight::get().reads(2))
 			.saturating_add(T::DbWeight::get().writes(1))
 	}
-	/// at most 19469 ns, 2 reads, 3 writes.
+	/// at most 18658 ns, 2 reads, 3 writes.
 	fn cancel() -> Weight {
-		Weight::from_parts(19_469_000, 380)
+		Weight::from_parts(18_658_000, 380)
 			.saturating_add(T::DbWeight::get().reads(2))
 			.saturating_add(T::DbWeight::get().writes(3))
 	}
-	/// at most 68772 ns, 4 reads, 4 writes.
+	/// at most 72789 ns, 6 reads, 4 writes.
 	fn kill() -> Weight {
-		Weight::from_parts(68_772_000, 554)
-			.saturating_add(T::DbWeight::get().reads(4))
+		Weight::from_parts(72_789_000, 621)
+			.saturating_add(T::DbWeight::get().reads(6))
 			.saturating_add(T::DbWeight::get().writes(4))
 	}
-	/// at most 10586 ns, 3 reads, 1 writes.
+	/// at most 9805 ns, 3 reads, 1 writes.
 	fn one_fewer_deciding_queue_empty() -> Weight {
-		Weight::from_parts(10_586_000, 254)
+		Weight::from_parts(9_805_000, 254)
 			.saturating_add(T::DbWeight::get().reads(3))
 			.saturating_add(T::DbWeight::get().writes(1))
 	}
-	/// at most 37456 ns, 104 reads, 3 writes.
+	/// at most 32749 ns, 104 reads, 3 writes.
 	fn one_fewer_deciding_failing() -> Weight {
-		Weight::from_parts(37_456_000, 3_229)
+		Weight::from_parts(32_749_000, 3_229)
 			.saturating_add(T::DbWeight::get().reads(104))
 			.saturating_add(T::DbWeight::get().writes(3))
 	}
-	/// at most 39208 ns, 104 reads, 3 writes.
+	/// at most 33760 ns, 104 reads, 3 writes.
 	fn one_fewer_deciding_passing() -> Weight {
-		Weight::from_parts(39_208_000, 3_229)
+		Weight::from_parts(33_760_000, 3_229)
 			.saturating_add(T::DbWeight::get().reads(104))
 			.saturating_add(T::DbWeight::get().writes(3))
 	}
-	/// at most 23365 ns, 3 reads, 1 writes.
+	/// at most 17957 ns, 3 reads, 1 writes.
 	fn nudge_referendum_requeued_insertion() -> Weight {
-		Weight::from_parts(23_365_000, 3_091)
+		Weight::from_parts(17_957_000, 3_091)
 			.saturating_add(T::DbWeight::get().reads(3))
 			.saturating_add(T::DbWeight::get().writes(1))
 	}
-	/// at most 21833 ns, 3 reads, 1 writes.
+	/// at most 18187 ns, 3 reads, 1 writes.
 	fn nudge_referendum_requeued_slide() -> Weight {
-		Weight::from_parts(21_833_000, 3_091)
+		Weight::from_parts(18_187_000, 3_091)
 			.saturating_add(T::DbWeight::get().reads(3))
 			.saturating_add(T::DbWeight::get().writes(1))
 	}
-	/// at most 25077 ns, 4 reads, 2 writes.
+	/// at most 22243 ns, 4 reads, 2 writes.
 	fn nudge_referendum_queued() -> Weight {
-		Weight::from_parts(25_077_000, 3_095)
+		Weight::from_parts(22_243_000, 3_095)
 			.saturating_add(T::DbWeight::get().reads(4))
 			.saturating_add(T::DbWeight::get().writes(2))
 	}
-	/// at most 24496 ns, 4 reads, 2 writes.
+	/// at most 21332 ns, 4 reads, 2 writes.
 	fn nudge_referendum_not_queued() -> Weight {
-		Weight::from_parts(24_496_000, 3_115)
+		Weight::from_parts(21_332_000, 3_115)
 			.saturating_add(T::DbWeight::get().reads(4))
 			.saturating_add(T::DbWeight::get().writes(2))
 	}
-	/// at most 19068 ns, 3 reads, 2 writes.
+	/// at most 18798 ns, 3 reads, 2 writes.
 	fn nudge_referendum_no_deposit() -> Weight {
-		Weight::from_parts(19_068_000, 412)
+		Weight::from_parts(18_798_000, 412)
 			.saturating_add(T::DbWeight::get().reads(3))
 			.saturating_add(T::DbWeight::get().writes(2))
 	}
-	/// at most 18588 ns, 3 reads, 2 writes.
+	/// at most 18208 ns, 3 reads, 2 writes.
 	fn nudge_referendum_preparing() -> Weight {
-		Weight::from_parts(18_588_000, 460)
+		Weight::from_parts(18_208_000, 460)
 			.saturating_add(T::DbWeight::get().reads(3))
 			.saturating_add(T::DbWeight::get().writes(2))
 	}
-	/// at most 12489 ns, 2 reads, 1 writes.
+	/// at most 11748 ns, 2 reads, 1 writes.
 	fn nudge_referendum_timed_out() -> Weight {
-		Weight::from_parts(12_489_000, 358)
+		Weight::from_parts(11_748_000, 358)
 			.saturating_add(T::DbWeight::get().reads(2))
 			.saturating_add(T::DbWeight::get().writes(1))
 	}
-	/// at most 24046 ns, 4 reads, 3 writes.
+	/// at most 23295 ns, 4 reads, 3 writes.
 	fn nudge_referendum_begin_deciding_failing() -> Weight {
-		Weight::from_parts(24_046_000, 460)
+		Weight::from_parts(23_295_000, 460)
 			.saturating_add(T::DbWeight::get().reads(4))
 			.saturating_add(T::DbWeight::get().writes(3))
 	}
-	/// at most 25098 ns, 4 reads, 3 writes.
+	/// at most 24056 ns, 4 reads, 3 writes.
 	fn nudge_referendum_begin_deciding_passing() -> Weight {
-		Weight::from_parts(25_098_000, 460)
+		Weight::from_parts(24_056_000, 460)
 			.saturating_add(T::DbWeight::get().reads(4))
 			.saturating_add(T::DbWeight::get().writes(3))
 	}
-	/// at most 21412 ns, 3 reads, 2 writes.
+	/// at most 19899 ns, 3 reads, 2 writes.
 	fn nudge_referendum_begin_confirming() -> Weight {
-		Weight::from_parts(21_412_000, 513)
+		Weight::from_parts(19_899_000, 513)
 			.saturating_add(T::DbWeight::get().reads(3))
 			.saturating_add(T::DbWeight::get().writes(2))
 	}
-	/// at most 21352 ns, 3 reads, 2 writes.
+	/// at most 19749 ns, 3 reads, 2 writes.
 	fn nudge_referendum_end_confirming() -> Weight {
-		Weight::from_parts(21_352_000, 496)
+		Weight::from_parts(19_749_000, 496)
 			.saturating_add(T::DbWeight::get().reads(3))
 			.saturating_add(T::DbWeight::get().writes(2))
 	}
-	/// at most 20721 ns, 3 reads, 2 writes.
+	/// at most 19199 ns, 3 reads, 2 writes.
 	fn nudge_referendum_continue_not_confirming() -> Weight {
-		Weight::from_parts(20_721_000, 513)
+		Weight::from_parts(19_199_000, 513)
 			.saturating_add(T::DbWeight::get().reads(3))
 			.saturating_add(T::DbWeight::get().writes(2))
+	}
+	/// at most 18909 ns, 3 reads, 2 writes.
+	fn nudge_referendum_continue_confirming() -> Weight {
+		Weight::from_parts(18_909_000, 517)
+			.saturating_add(T::DbWeight::get().reads(3))
+			.saturating_add(T::DbWeight::get().writes(2))
+	}
+	/// at most 29103 ns, 5 reads, 4 writes.
+	fn nudge_referendum_approved() -> Weight {
+		Weight::from_parts(29_103_000, 517)
+			.saturating_add(T::DbWeight::get().reads(5))
+			.saturating_add(T::DbWeight::get().writes(4))
 	}
 	/// at most 20040 ns, 3 reads, 2 writes.
-	fn nudge_referendum_continue_confirming() -> Weight {
-		Weight::from_parts(20_040_000, 517)
-			.saturating_add(T::DbWeight::get().reads(3))
-			.saturating_add(T::DbWeight::get().writes(2))
-	}
-	/// at most 29654 ns, 5 reads, 4 writes.
-	fn nudge_referendum_approved() -> Weight {
-		Weight::from_parts(29_654_000, 517)
-			.saturating_add(T::DbWeight::get().reads(5))
-			.saturating_add(T::DbWeight::get().writes(4))
-	}
-	/// at most 21112 ns, 3 reads, 2 writes.
 	fn nudge_referendum_rejected() -> Weight {
-		Weight::from_parts(21_112_000, 513)
+		Weight::from_parts(20_040_000, 513)
 			.saturating_add(T::DbWeight::get().reads(3))
 			.saturating_add(T::DbWeight::get().writes(2))
 	}
-	/// at most 13761 ns, 3 reads, 1 writes.
+	/// at most 12930 ns, 3 reads, 1 writes.
 	fn set_some_metadata() -> Weight {
-		Weight::from_parts(13_761_000, 384)
+		Weight::from_parts(12_930_000, 384)
 			.saturating_add(T::DbWeight::get().reads(3))
 			.saturating_add(T::DbWeight::get().writes(1))
 	}
-	/// at most 10616 ns, 2 reads, 1 writes.
+	/// at most 10365 ns, 2 reads, 1 writes.
 	fn clear_metadata() -> Weight {
-		Weight::from_parts(10_616_000, 355)
+		Weight::from_parts(10_365_000, 355)
 			.saturating_add(T::DbWeight::get().reads(2))
 			.saturating_add(T::DbWeight::get().writes(1))
 	}

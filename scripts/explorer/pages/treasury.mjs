@@ -1,7 +1,6 @@
-// Treasury and Bounties.
+// Treasury.
 
-import { must, until } from '../calls.mjs';
-import { propose, untilApproved } from './governance.mjs';
+import { must } from '../calls.mjs';
 
 function treasuryAccount(api) {
 	const raw = new Uint8Array(32);
@@ -47,43 +46,4 @@ export async function payout(ask, chain, { builder, amount, spent }) {
 		error?.name === 'AlreadyAttempted' && error.docs.length > 0);
 	await ask('tx.treasury.checkStatus', () => chain.send(eve, api.tx.treasury.checkStatus(spent)), (sent) =>
 		chain.only(sent, 'treasury', 'SpendProcessed').index.eq(spent));
-}
-
-export async function bounties(ask, chain) {
-	const { api, alice, charlie, eve, unit } = chain;
-	const [value, fee] = [50n * unit, 5n * unit];
-	const title = 'Mast on the mill\'s roof, with ä and 漢';
-	const { bountyDescriptions, bounties: stored } = api.query.bounties;
-	await ask.each([
-		['tx.bounties.proposeBounty is there', () => typeof api.tx.bounties?.proposeBounty, (type) => type === 'function'],
-		['derive.bounties.bounties', () => api.derive.bounties.bounties()],
-		['query.bounties.bountyCount', () => api.query.bounties.bountyCount()],
-		['query.bounties.bountyApprovals', () => api.query.bounties.bountyApprovals()],
-		['query.childBounties.childBountyCount', () => api.query.childBounties.childBountyCount()],
-		['query.childBounties.parentTotalChildBounties.keys', () => api.query.childBounties.parentTotalChildBounties.keys()],
-		...['bountyDepositBase', 'bountyValueMinimum', 'dataDepositPerByte', 'maximumReasonLength', 'bountyUpdatePeriod', 'bountyDepositPayoutDelay', 'curatorDepositMultiplier']
-			.map((constant) => [`consts.bounties.${constant}`, () => api.consts.bounties[constant], (found) => !found.isZero()]),
-		['consts.bounties.curatorDepositMin and curatorDepositMax', () => [api.consts.bounties.curatorDepositMin, api.consts.bounties.curatorDepositMax], (all) => all.every((one) => one.isSome)],
-	]);
-
-	const sent = await ask('tx.bounties.proposeBounty', () => chain.send(eve, api.tx.bounties.proposeBounty(value, title)));
-	const id = chain.only(sent, 'bounties', 'BountyProposed').index.toNumber();
-	const ofMine = async () => (await api.derive.bounties.bounties()).find(({ index }) => index.eq(id));
-	await ask('derive.bounties.bounties, with a proposed one', ofMine, ({ bounty, description }) =>
-		bounty.status.isProposed && bounty.value.toBigInt() === value && description === title);
-	await ask('query.bounties.bountyDescriptions', () => bountyDescriptions(id), (text) => text.unwrap().toUtf8() === title);
-
-	const approve = api.tx.bounties.approveBountyWithCurator(id, charlie.address, fee);
-	const index = await propose(ask, chain, approve, 'a bounty');
-	const vote = { Standard: { vote: { aye: true, conviction: 'Locked1x' }, balance: 50_000n * unit } };
-	await Promise.all([alice, charlie].map((voter) =>
-		ask('tx.convictionVoting.vote: a bounty', () => chain.send(voter, api.tx.convictionVoting.vote(index, vote)))));
-	await ask('the bounty\'s referendum is approved', () => untilApproved(api, index));
-	const status = async () => (await stored(id)).unwrap().status;
-	await ask('query.bounties.bounties: funded, with a curator proposed', () => until('the bounty\'s money', async () => (await status()).isCuratorProposed));
-	await ask('tx.bounties.acceptCurator', () => chain.send(charlie, api.tx.bounties.acceptCurator(id)));
-	await ask('query.bounties.bounties: active', status, ({ asActive }) => asActive.curator.eq(charlie.address));
-	await ask('tx.bounties.extendBountyExpiry', () => chain.send(charlie, api.tx.bounties.extendBountyExpiry(id, 'the mast stands')));
-	await ask('tx.bounties.awardBounty', () => chain.send(charlie, api.tx.bounties.awardBounty(id, eve.address)));
-	await ask('derive.bounties.bounties, with an awarded one', ofMine, ({ bounty }) => bounty.status.asPendingPayout.beneficiary.eq(eve.address));
 }

@@ -248,6 +248,8 @@ impl Books {
 		Rewards::do_try_state().unwrap();
 		BandwidthAttestations::do_try_state().unwrap();
 		ValidatorElection::do_try_state().unwrap();
+		#[cfg(feature = "try-runtime")]
+		of_all_pallets().unwrap();
 		let validators = Session::validators();
 		let active: Vec<_> = ValidatorElection::active_set().into_iter().map(|validator| validator.operator).collect();
 		assert_eq!(validators, active, "the session's validators are those of the era");
@@ -257,6 +259,23 @@ impl Books {
 		let counted = pallet_rewards::ClaimBlocks::<Runtime>::get() + u64::from(Session::current_index());
 		assert_eq!(counted, u64::from(System::block_number()), "every other block counts for claim windows");
 	}
+}
+
+/// What every pallet says must be so, the SDK's too: theirs are compiled with this feature only.
+#[cfg(feature = "try-runtime")]
+fn of_all_pallets() -> Result<(), sp_runtime::TryRuntimeError> {
+	use frame_support::traits::{TryState, TryStateSelect};
+	AllPalletsWithSystem::try_state(System::block_number(), TryStateSelect::All)
+}
+
+#[cfg(feature = "try-runtime")]
+#[test]
+fn what_an_sdk_pallet_says_must_be_so_is_looked_at() {
+	super::chain().execute_with(|| {
+		assert_eq!(of_all_pallets(), Ok(()));
+		pallet_bounties::BountyDescriptions::<Runtime>::insert(7, frame_support::BoundedVec::default());
+		assert!(of_all_pallets().is_err(), "a description without a bounty");
+	});
 }
 
 fn weights() {
