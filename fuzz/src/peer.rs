@@ -97,7 +97,7 @@ impl Peer {
 					self.babel.link_down(link, now);
 					self.link = self.link.filter(|own| *own != link);
 				}
-				LinkEvent::Sized(_) | LinkEvent::Refused(..) => {}
+				LinkEvent::Measured(_) | LinkEvent::Sized(_) | LinkEvent::Refused(..) => {}
 			}
 		}
 		while let Some((link, packet)) = self.babel.poll_transmit() {

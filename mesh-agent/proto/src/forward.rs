@@ -62,11 +62,13 @@ pub enum Reason {
 	Message,
 	/// A transit tag or a tag of a message between source and router that is wrong.
 	MessageTag,
+	/// A neighbour announced a route to something that is no agent's address.
+	ForeignRoute,
 }
 
 impl Reason {
 	/// All of them.
-	pub const ALL: [Self; 26] = [
+	pub const ALL: [Self; 27] = [
 		Self::Malformed,
 		Self::Handshake,
 		Self::Flood,
@@ -93,6 +95,7 @@ impl Reason {
 		Self::NoCircuit,
 		Self::Message,
 		Self::MessageTag,
+		Self::ForeignRoute,
 	];
 
 	/// Its name in metrics.
@@ -124,6 +127,7 @@ impl Reason {
 			Self::NoCircuit => "no_circuit",
 			Self::Message => "message",
 			Self::MessageTag => "message_tag",
+			Self::ForeignRoute => "foreign_route",
 		}
 	}
 }

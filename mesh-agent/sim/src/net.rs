@@ -168,6 +168,13 @@ impl Net {
 		}
 	}
 
+	/// The chain says from now on that this router asks for another price. What its own offers say stays as it was.
+	pub fn advertise(&mut self, index: usize, price: Price) {
+		let node = self.node(index);
+		self.registry.insert(node, RouterInfo { price, active: true });
+		self.tell_registry();
+	}
+
 	/// These validate from now on, and all others know it.
 	pub fn validate(&mut self, which: &[usize]) {
 		self.validators = which.iter().map(|index| self.node(*index)).collect();

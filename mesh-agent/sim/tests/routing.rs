@@ -8,6 +8,14 @@ use std::collections::BTreeMap;
 
 use common::*;
 use towpath_primitives::{NodeId, OverlayAddress};
+use towpath_proto::{
+	forward::Reason,
+	routing::Preference,
+	wire::{
+		babel::{self, Prefix, Tlv},
+		control::Control,
+	},
+};
 use towpath_sim::Net;
 
 /// Routers in a ring, with chords from each `from` to each `to`.
@@ -20,6 +28,17 @@ fn ring(seed: u64, count: usize, chords: &[(usize, usize)]) -> (Net, Vec<(usize,
 		net.connect(*a, *b, wire(100, 3));
 	}
 	(net, wires)
+}
+
+/// Draws numbers below another one.
+fn luck(seed: u64) -> impl FnMut(u64) -> u64 {
+	let mut luck = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+	move |below| {
+		luck ^= luck << 13;
+		luck ^= luck >> 7;
+		luck ^= luck << 17;
+		luck % below
+	}
 }
 
 struct Map {
@@ -118,13 +137,7 @@ fn no_packet_goes_in_a_circle_while_wires_are_cut_and_mended_for_ten_minutes() {
 		let (mut net, wires) = ring(seed, 8, &[(0, 4), (1, 6), (2, 5)]);
 		let map = map(&mut net, &(0..8).collect::<Vec<_>>());
 		net.run_until(secs(20), "all routes", |net| map.walk_all(net) == map.all());
-		let mut luck = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-		let mut draw = |below: u64| {
-			luck ^= luck << 13;
-			luck ^= luck >> 7;
-			luck ^= luck << 17;
-			luck % below
-		};
+		let mut draw = luck(seed);
 		let (mut walks, mut found) = (0, 0);
 		let end = net.now + secs(600);
 		while net.now < end {
@@ -144,4 +157,73 @@ fn no_packet_goes_in_a_circle_while_wires_are_cut_and_mended_for_ten_minutes() {
 		}
 		net.run_until(secs(60), "all routes again", |net| map.walk_all(net) == map.all());
 	}
+}
+
+#[test]
+fn no_route_is_lost_and_no_packet_goes_in_a_circle_while_operators_change_prices_and_minds() {
+	for seed in 0..3 {
+		let mut net = Net::new(seed, secs(12));
+		let routers: Vec<_> = (0..8).map(|_| net.add(ROUTER)).collect();
+		let chords = [(0, 4), (1, 6), (2, 5)];
+		for (a, b) in (0..8).map(|i| (i, (i + 1) % 8)).chain(chords) {
+			net.connect(routers[a], routers[b], wire(100, 2 + 40 * (a as u64 % 3)));
+		}
+		let map = map(&mut net, &routers);
+		net.run_until(secs(20), "all routes", |net| map.walk_all(net) == map.all());
+		net.run(secs(5));
+		let (mut draw, mut ways) = (luck(seed + 7), std::collections::BTreeSet::new());
+		let end = net.now + secs(120);
+		while net.now < end {
+			let router = routers[draw(8) as usize];
+			if draw(3) == 0 {
+				let mind = [Preference::Cheap, Preference::Balanced, Preference::Fast][draw(3) as usize];
+				net.with(router, |agent, now| agent.set_preference(mind, now));
+			} else {
+				net.advertise(router, [0, 1, 4, 9][draw(4) as usize] * PRICE);
+			}
+			let pause = net.now + ms(50 + draw(2000));
+			while net.now < pause {
+				net.run(ms(10));
+				assert_eq!(map.walk_all(&mut net), map.all(), "no wire has failed");
+			}
+			let next = |(from, to): (usize, usize)| net.agent(from).next_hop(&map.addresses[&to]);
+			ways.insert(
+				routers.iter().flat_map(|a| routers.iter().map(move |b| (*a, *b))).map(next).collect::<Vec<_>>(),
+			);
+		}
+		assert!(ways.len() > 10, "there was nothing to see: {}", ways.len());
+	}
+}
+
+#[test]
+fn what_is_no_agents_address_is_no_route_and_is_counted() {
+	let mut bench = common::bench::Bench::new(true, 0, 1);
+	bench.admit(0, PRICE);
+	let before: Vec<_> = bench.agent.routes().map(|route| route.to).collect();
+	let v6 = |first: &[u8], length| {
+		let mut address = [0; 16];
+		address[..first.len()].copy_from_slice(first);
+		Prefix::new(address, length)
+	};
+	let foreign = [
+		v6(&[], 0),
+		v6(&[0x20], 3),
+		v6(&[0x20, 1, 0x0d, 0xb8, 1], 128),
+		Prefix::v4([0; 4], 0),
+		Prefix::v4([10, 20, 0, 0], 16),
+		Prefix::v4([192, 0, 2, 1], 32),
+		v6(&[0xfd], 8),
+		v6(&[0xfd, 9, 9, 9, 9, 9, 9, 9], 64),
+		v6(&[0xfd, 9], 127),
+	];
+	let own = v6(&[0xfd, 9], 128);
+	let update = |prefix| Tlv::Update { prefix: Some(prefix), router: [7; 8], seqno: 1, metric: 0, interval: 400 };
+	for (number, prefix) in foreign.iter().chain([&own]).enumerate() {
+		let packet = babel::write(&[update(*prefix)]).remove(0);
+		bench.say(0, &Control::Babel(packet));
+		assert_eq!(bench.drops(Reason::ForeignRoute), (number + 1).min(foreign.len()) as u64, "{prefix:?}");
+	}
+	bench.run(secs(5));
+	let gained: Vec<_> = bench.agent.routes().map(|route| route.to).filter(|to| !before.contains(to)).collect();
+	assert_eq!(gained, [OverlayAddress(own.address)], "and an agent's address is one");
 }

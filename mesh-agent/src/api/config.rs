@@ -20,6 +20,7 @@ pub fn view(config: &Config) -> Value {
 			"except": config.discovery.except,
 		},
 		"pacing": config.pacing,
+		"routing": { "prefer": config.routing.prefer.name() },
 		"metrics": config.metrics.map(|address| address.to_string()),
 		"api": { "listen": config.api.listen.map(|address| address.to_string()) },
 		"chain": {

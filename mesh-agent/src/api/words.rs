@@ -74,13 +74,16 @@ pub fn neighbours(answer: &Value) -> String {
 				yes(&link["trusted"]),
 				ms(&link["rtt_ms"]),
 				text(&link["loss_percent"]),
+				text(&link["cost"]),
 				seconds(&link["up_seconds"]),
 			]
 		})
 		.collect();
 	let mut told = match rows.is_empty() {
 		true => "No neighbour has a link to this agent.\n".to_owned(),
-		false => table(&["NODE", "ADDRESS", "FOUND", "ON CHAIN", "TRUSTED", "RTT MS", "LOSS %", "UP FOR"], &rows),
+		false => {
+			table(&["NODE", "ADDRESS", "FOUND", "ON CHAIN", "TRUSTED", "RTT MS", "LOSS %", "COST", "UP FOR"], &rows)
+		}
 	};
 	told.push_str(&peers(answer));
 	let refused = list(&answer["refused"]);

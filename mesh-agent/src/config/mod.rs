@@ -2,6 +2,7 @@
 //! it, and nothing is started.
 
 mod check;
+mod routing;
 
 use std::{
 	net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -12,6 +13,8 @@ use anyhow::{bail, Context, Result};
 use serde::{Deserialize, Deserializer};
 use towpath_primitives::{Amount, ChannelId, NodeId, Price};
 use towpath_proto::agent;
+
+pub use routing::Routing;
 
 use crate::{dns, exit::PortRules, gateways::Wanted, peers::Peer, plain::config::Plain};
 
@@ -40,6 +43,9 @@ pub struct Config {
 	/// Send links no more than they are found to carry, so that queues stand here, where they are put in order.
 	#[serde(default = "default_pacing")]
 	pub pacing: bool,
+	/// Which ways are preferred.
+	#[serde(default)]
+	pub routing: Routing,
 	/// The chain.
 	#[serde(default)]
 	pub chain: Chain,

@@ -217,6 +217,7 @@ impl Shell {
 	async fn begin(&mut self, keys: &Keys, records: &[Record]) -> Result<()> {
 		let now = self.shared.now();
 		self.shared.agent.borrow_mut().set_pacing(self.config.pacing);
+		self.shared.agent.borrow_mut().set_preference(self.config.routing.prefer.core(), now);
 		self.shared.agent.borrow_mut().set_introductions(self.config.introductions().core());
 		discovery::start(&self.shared, &self.config, &mut self.udp);
 		peers::start(&self.shared, &self.config.peers, self.udp.address()?);

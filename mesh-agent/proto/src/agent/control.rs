@@ -39,6 +39,7 @@ impl Agent {
 					let Some(peer) = self.links.get(id).map(|link| link.peer) else { continue };
 					let only = self.only_own(&peer);
 					self.babel.link_up(id, only, now);
+					self.weigh_link(id, now);
 					self.new_neighbour(&peer, now);
 					self.events.push_back(Event::LinkUp(peer));
 				}
@@ -52,6 +53,7 @@ impl Agent {
 					self.lose_link(id, now);
 					self.events.push_back(Event::LinkDown(peer));
 				}
+				LinkEvent::Measured(id) => self.weigh_link(id, now),
 				LinkEvent::Sized(_) => self.tell_lengths(now),
 				LinkEvent::Refused(address, why) => self.events.push_back(Event::Refused { address, why }),
 			}
@@ -78,11 +80,10 @@ impl Agent {
 
 	fn handle_control(&mut self, link: LinkId, message: Control, now: Instant) {
 		match message {
-			Control::Babel(packet) => {
-				if self.babel.receive(link, &packet, now).is_err() {
-					self.drop_packet(Reason::Message);
-				}
-			}
+			Control::Babel(packet) => match self.babel.receive(link, &packet, now) {
+				Ok(foreign) => (0..foreign).for_each(|_| self.drop_packet(Reason::ForeignRoute)),
+				Err(_) => self.drop_packet(Reason::Message),
+			},
 			Control::Probe { .. } | Control::ProbeReply { .. } | Control::Seen { .. } => {}
 			Control::Pad { .. } | Control::PadReply { .. } => {}
 			Control::Introduce { node } => self.on_introduce(link, node, now),

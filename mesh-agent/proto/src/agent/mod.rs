@@ -19,6 +19,7 @@ mod renew;
 mod shares;
 mod status;
 mod timers;
+mod weights;
 
 use alloc::{
 	collections::{BTreeMap, VecDeque},
@@ -191,6 +192,7 @@ pub struct Agent {
 	introductions: Introductions,
 	rendezvous: Rendezvous,
 	babel: Babel,
+	weights: weights::Weights,
 	labels: Labels,
 	hops: BTreeMap<u32, Hop>,
 	hop_of: BTreeMap<[u8; 32], u32>,
@@ -257,6 +259,7 @@ impl Agent {
 			introductions,
 			rendezvous: Rendezvous::new(now),
 			babel: Babel::new(address.0, now),
+			weights: weights::Weights::default(),
 			labels: Labels::default(),
 			hops: BTreeMap::new(),
 			hop_of: BTreeMap::new(),
@@ -335,6 +338,7 @@ impl Agent {
 			let only = self.only_own(&peer);
 			self.babel.restrict(id, only, now);
 		}
+		self.prices_changed(now);
 	}
 
 	/// What a neighbour may announce, if it is not everything: who is not admitted may announce its own address.

@@ -47,6 +47,10 @@ pub struct LinkStatus {
 	pub since: Instant,
 	/// Round trip.
 	pub rtt: Option<Duration>,
+	/// The least of the last minutes, by which routing judges the link.
+	pub least_rtt: Option<Duration>,
+	/// What routing says that it costs, and how much more for who goes on from there; nothing: no route goes over it.
+	pub cost: Option<(u16, u16)>,
 	/// Share of datagrams that do not arrive, in ten-thousandths.
 	pub loss: u16,
 	/// The longest datagram that is sent over it, in bytes of UDP payload, and whether that is all that the path carries.
@@ -151,6 +155,8 @@ impl Agent {
 					standing: self.standing(&link.peer),
 					since: link.since,
 					rtt: link.quality.rtt,
+					least_rtt: link.nearness.rtt(),
+					cost: self.babel.cost(id).map(|cost| (cost, self.toll(&link.peer))),
 					loss: link.quality.loss,
 					size: link.path.size(),
 					size_found: link.path.found().is_some(),

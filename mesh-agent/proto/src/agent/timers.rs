@@ -38,7 +38,10 @@ impl Agent {
 		self.links.handle_timeout(now);
 		self.link_events(now);
 		self.tend_introductions(now);
-		self.babel.handle_timeout(now);
+		if self.babel.poll_timeout().is_some_and(|at| at <= now) {
+			self.weigh_links(now);
+			self.babel.handle_timeout(now);
+		}
 		if self.due > now {
 			return;
 		}

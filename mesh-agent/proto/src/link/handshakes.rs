@@ -10,6 +10,7 @@ use super::{
 	cookie::Welcome,
 	dial::Aim,
 	health::{Flaps, Health},
+	nearness::Nearness,
 	path::PathSize,
 	refusals::Trouble,
 	roam::Roam,
@@ -244,6 +245,7 @@ impl Links {
 				}
 				if core::mem::replace(&mut link.endpoint, endpoint) != endpoint {
 					link.path.moved(now);
+					link.nearness.moved();
 					self.events.push_back(LinkEvent::Sized(id));
 				}
 				(link.heard, link.roam) = (now, Roam::default());
@@ -268,6 +270,7 @@ impl Links {
 					seen: None,
 					introduced,
 					quality: Quality::default(),
+					nearness: Nearness::new(now),
 					shaper: Shaper::default(),
 					path: PathSize::new(now),
 					since: now,

@@ -47,6 +47,8 @@ pub struct Health {
 	/// One bit for each of the last probes, set if it was lost; and how many these are.
 	history: (u32, u32),
 	probed: Instant,
+	/// A probe was sent at all.
+	begun: bool,
 	busy_until: Instant,
 	/// Since when a silent link answers without a break, and for how long it has to.
 	steady: Option<Instant>,
@@ -62,6 +64,7 @@ impl Health {
 			unanswered: VecDeque::new(),
 			history: (0, 0),
 			probed: now,
+			begun: false,
 			busy_until: now,
 			steady: None,
 			hold,
@@ -80,10 +83,15 @@ impl Health {
 
 	/// A probe was sent.
 	pub fn probed(&mut self, now: Instant) {
-		self.probed = now;
+		(self.probed, self.begun) = (now, true);
 		if self.unanswered.len() < (PROBES.1 * ONE_WAY) as usize {
 			self.unanswered.push_back(now);
 		}
+	}
+
+	/// Whether a probe of that moment was sent, and has no answer.
+	pub fn awaits(&self, sent: Instant) -> bool {
+		self.unanswered.contains(&sent)
 	}
 
 	/// The probe of that moment was answered: it and all before it are no longer waited for.
@@ -115,6 +123,10 @@ impl Health {
 
 	/// When the next probe is due. Where an answer is missing, soon.
 	pub fn probe_at(&self, quality: &Quality) -> Instant {
+		if !self.begun {
+			// Routing waits for the first answer.
+			return self.probed;
+		}
 		let busy = self.busy_until > self.probed || !self.trusted || self.is_overdue(quality, self.probed);
 		self.probed + if busy { PROBE_BUSY } else { PROBE_IDLE }
 	}
@@ -252,6 +264,16 @@ mod tests {
 			let noticed = verdict(&near(), dies, |_| false).unwrap() - dies;
 			assert!((200..450).contains(&noticed), "{noticed} ms");
 		}
+	}
+
+	#[test]
+	fn only_a_probe_that_was_sent_is_waited_for_and_only_until_its_answer() {
+		let mut health = Health::new(&Flaps::default(), at(0));
+		assert_eq!(health.probe_at(&near()), at(0), "the first one leaves at once");
+		health.probed(at(10));
+		assert!(health.awaits(at(10)) && !health.awaits(at(9)) && !health.awaits(at(11)));
+		health.answered(at(10), at(12));
+		assert!(!health.awaits(at(10)));
 	}
 
 	#[test]

@@ -10,6 +10,7 @@ mod dial;
 mod handshakes;
 mod health;
 mod nearby;
+mod nearness;
 mod path;
 pub(crate) mod peers;
 mod refusals;
@@ -23,6 +24,7 @@ mod table;
 pub use cookie::{MAX_PROVEN, MAX_UNPROVEN};
 pub use dial::{Dial, Origin};
 pub use nearby::{FORGET, MAX_INTERFACES, MAX_NEARBY, VERIFIED};
+pub use nearness::Nearness;
 pub use path::{PathSize, BASE_SIZE, MOST_SIZE};
 pub use peers::{PeerId, Source, MAX_ADDRESSES, MAX_PEERS};
 pub use refusals::{Refused, Trouble, MAX_REFUSED, REFUSED_FOR};
@@ -88,6 +90,8 @@ pub struct Link {
 	pub introduced: bool,
 	/// What is measured about it.
 	pub quality: Quality,
+	/// How far the neighbour is when no queue stands on the way.
+	pub nearness: Nearness,
 	/// How much it carries, and when the next packet may leave.
 	pub shaper: Shaper,
 	/// The longest datagram that its path carries.

@@ -48,6 +48,8 @@ pub enum LinkEvent {
 	Down(LinkId, NodeId),
 	/// Another length is what its path carries.
 	Sized(LinkId),
+	/// It is known for the first time how far the neighbour is.
+	Measured(LinkId),
 	/// With this address none came about, for a reason that was not told before.
 	Refused(SocketAddr, Trouble),
 }
@@ -253,6 +255,7 @@ impl Links {
 				if link.roam.answered(from, stamp) {
 					link.endpoint = from;
 					link.path.moved(now);
+					link.nearness.moved();
 					self.events.push_back(LinkEvent::Sized(id));
 				}
 				None
@@ -260,6 +263,10 @@ impl Links {
 			Control::ProbeReply { stamp, received, bytes, at: there } => {
 				let at = Instant::from_micros(stamp);
 				let rtt = now.since(at);
+				// Nobody looks nearer than it is by answering what was not asked.
+				if link.health.awaits(at) && link.nearness.answered(rtt, now) {
+					self.events.push_back(LinkEvent::Measured(id));
+				}
 				link.health.answered(at, now);
 				let sent = link.current.sent() + link.previous.as_ref().map_or(0, Session::sent);
 				link.quality.answered(rtt, sent, received);

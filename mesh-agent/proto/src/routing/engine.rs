@@ -6,7 +6,13 @@ use alloc::{
 };
 use core::time::Duration;
 
-use super::tables::{newer, Distance, Neighbour};
+use towpath_primitives::OverlayAddress;
+
+use super::{
+	requests::Ask,
+	tables::{Distance, Neighbour},
+	weight::Weight,
+};
 use crate::{
 	link::LinkId,
 	time::Instant,
@@ -27,16 +33,11 @@ const SOURCE_LIFE: Duration = Duration::from_secs(180);
 const HYSTERESIS: u32 = 2;
 /// Most prefixes that are remembered.
 pub const MAX_PREFIXES: usize = 4096;
-/// Hops that a request for a sequence number may travel.
-const REQUEST_HOPS: u8 = 64;
-/// The same request is not sent again within this.
-const REQUEST_PAUSE: Duration = Duration::from_secs(1);
-
 /// A route of one neighbour.
 #[derive(Clone, Copy, Debug)]
-struct Entry {
-	router: RouterId,
-	seqno: u16,
+pub(super) struct Entry {
+	pub(super) router: RouterId,
+	pub(super) seqno: u16,
 	/// As the neighbour said.
 	reference: u16,
 	expires: Instant,
@@ -53,18 +54,20 @@ pub struct Route {
 
 /// One speaker.
 pub struct Babel {
-	id: RouterId,
-	own: Prefix,
-	seqno: u16,
+	pub(super) id: RouterId,
+	pub(super) own: Prefix,
+	pub(super) seqno: u16,
 	hello: u16,
-	neighbours: BTreeMap<LinkId, Neighbour>,
+	pub(super) neighbours: BTreeMap<LinkId, Neighbour>,
+	/// What links cost besides losses; those that are not here cost nothing more.
+	weights: BTreeMap<LinkId, Weight>,
 	/// Links whose neighbour may announce one prefix only: its own.
 	only: BTreeMap<LinkId, Prefix>,
-	sources: BTreeMap<(Prefix, RouterId), (Distance, Instant)>,
-	routes: BTreeMap<Prefix, BTreeMap<LinkId, Entry>>,
-	selected: BTreeMap<Prefix, LinkId>,
-	requested: BTreeMap<(Prefix, RouterId), Instant>,
-	triggered: BTreeSet<Prefix>,
+	pub(super) sources: BTreeMap<(Prefix, RouterId), (Distance, Instant)>,
+	pub(super) routes: BTreeMap<Prefix, BTreeMap<LinkId, Entry>>,
+	pub(super) selected: BTreeMap<Prefix, LinkId>,
+	pub(super) requested: BTreeMap<(Prefix, RouterId), Instant>,
+	pub(super) triggered: BTreeSet<Prefix>,
 	hello_at: Instant,
 	update_at: Instant,
 	out: VecDeque<(LinkId, Vec<u8>)>,
@@ -81,6 +84,7 @@ impl Babel {
 			seqno: 0,
 			hello: 0,
 			neighbours: BTreeMap::new(),
+			weights: BTreeMap::new(),
 			only: BTreeMap::new(),
 			sources: BTreeMap::new(),
 			routes: BTreeMap::new(),
@@ -103,6 +107,21 @@ impl Babel {
 		self.hello_at = now;
 		self.update_at = now;
 		self.queue(link, &[Tlv::RouteRequest { prefix: None }]);
+	}
+
+	/// What a link costs besides its losses. Until somebody says so, nothing.
+	pub fn weigh(&mut self, link: LinkId, weight: Weight, now: Instant) {
+		if self.neighbours.contains_key(&link) && self.weights.insert(link, weight) != Some(weight) {
+			self.reconsider(link, now);
+			self.flush(now);
+		}
+	}
+
+	/// What a link costs now, without the neighbour's toll.
+	pub fn cost(&self, link: LinkId) -> Option<u16> {
+		let losses = self.neighbours.get(&link)?.cost();
+		let distance = self.weights.get(&link).map_or(Some(0), |weight| weight.distance)?;
+		Some(losses.saturating_add(distance)).filter(|cost| *cost != INFINITY)
 	}
 
 	/// The neighbour's standing changed: what it may announce changes with it.
@@ -133,6 +152,7 @@ impl Babel {
 	/// A link is gone, and with it all routes over it.
 	pub fn link_down(&mut self, link: LinkId, now: Instant) {
 		self.neighbours.remove(&link);
+		self.weights.remove(&link);
 		self.only.remove(&link);
 		let touched: Vec<_> = self.routes.iter().filter(|(_, by)| by.contains_key(&link)).map(|(p, _)| *p).collect();
 		for prefix in touched {
@@ -202,17 +222,18 @@ impl Babel {
 		self.flush(now);
 	}
 
-	/// Takes a neighbour's packet.
-	pub fn receive(&mut self, link: LinkId, packet: &[u8], now: Instant) -> Result<(), BabelError> {
-		let tlvs = babel::parse(packet)?;
+	/// Takes a neighbour's packet. How many of its announcements were refused because no agent has such an address.
+	pub fn receive(&mut self, link: LinkId, packet: &[u8], now: Instant) -> Result<usize, BabelError> {
+		let mut tlvs = babel::parse(packet)?;
 		if !self.neighbours.contains_key(&link) {
-			return Ok(());
+			return Ok(0);
 		}
-		for tlv in tlvs {
-			self.apply(link, tlv, now);
-		}
+		let all = tlvs.len();
+		tlvs.retain(|tlv| !matches!(tlv, Tlv::Update { prefix: Some(prefix), .. } if !is_agents(prefix)));
+		let foreign = all - tlvs.len();
+		tlvs.into_iter().for_each(|tlv| self.apply(link, tlv, now));
 		self.flush(now);
-		Ok(())
+		Ok(foreign)
 	}
 
 	fn apply(&mut self, link: LinkId, tlv: Tlv, now: Instant) {
@@ -265,28 +286,26 @@ impl Babel {
 		if entry.reference == INFINITY {
 			return self.retract(link, prefix, now);
 		}
-		let known = self.routes.get(&prefix).is_some_and(|by| by.contains_key(&link));
-		let feasible = self.feasible(&prefix, &entry);
-		let in_use = self.selected.get(&prefix) == Some(&link);
-		if !feasible {
-			// An unfeasible route in use is kept only if it is still the same source's; otherwise it ends here.
-			if known && in_use {
-				let same =
-					self.routes.get(&prefix).and_then(|by| by.get(&link)).is_some_and(|old| old.router == entry.router);
-				if !same {
+		let before = self.routes.get(&prefix).and_then(|by| by.get(&link)).copied();
+		if !self.feasible(&prefix, &entry) {
+			if self.selected.get(&prefix) == Some(&link) {
+				if before.is_some_and(|old| old.router != entry.router) {
 					return self.retract(link, prefix, now);
 				}
-				self.ask_newer(prefix, entry.router, now, Some(link));
+				// It has become longer. What the neighbour announced before still bounds its own choice, so going on by that
+				// makes no circle, for as long as it lives; meanwhile the source gives it a new number.
+				return self.ask_newer(prefix, entry.router, Ask::Only(link), now);
 			}
-			if !known {
-				// A better way may exist that only its source can confirm.
-				self.ask_newer_if_starving(prefix, entry.router, now, link);
+			// A better way may exist that only its source can confirm.
+			self.ask_if_wanted(link, prefix, &entry, now);
+			if before.is_none() {
 				return;
 			}
 		}
-		if !known && self.routes.len() >= MAX_PREFIXES && !self.routes.contains_key(&prefix) {
+		if before.is_none() && self.routes.len() >= MAX_PREFIXES && !self.routes.contains_key(&prefix) {
 			return;
 		}
+		self.answer_requests(prefix, &entry, before, now);
 		self.routes.entry(prefix).or_default().insert(link, entry);
 		self.select(prefix, now);
 	}
@@ -305,9 +324,25 @@ impl Babel {
 	}
 
 	fn metric(&self, prefix: &Prefix, link: LinkId) -> Option<u16> {
-		let entry = self.routes.get(prefix)?.get(&link)?;
-		let metric = u32::from(entry.reference) + u32::from(self.neighbours.get(&link)?.cost());
+		self.metric_of(prefix, link, self.routes.get(prefix)?.get(&link)?)
+	}
+
+	/// Of a route as this neighbour announces it. Never less than that and 1, or there would be loops.
+	pub(super) fn metric_of(&self, prefix: &Prefix, link: LinkId, entry: &Entry) -> Option<u16> {
+		let passes_on = |weight: &&Weight| *prefix != Prefix::host(weight.neighbour);
+		let toll = self.weights.get(&link).filter(passes_on).map_or(0, |weight| weight.toll);
+		let metric = u32::from(entry.reference) + u32::from(self.cost(link)?.max(1)) + u32::from(toll);
 		(metric < u32::from(INFINITY)).then_some(metric as u16)
+	}
+
+	/// Of the route in use.
+	pub(super) fn selected_metric(&self, prefix: &Prefix) -> Option<u16> {
+		self.metric(prefix, *self.selected.get(prefix)?)
+	}
+
+	/// Whether a route is so much better than the one in use that it replaces it.
+	pub(super) fn is_better(metric: u16, current: u16) -> bool {
+		u32::from(metric) + u32::from(current) * HYSTERESIS / 16 < u32::from(current)
 	}
 
 	/// Section 3.6, with a margin for the route in use.
@@ -322,10 +357,7 @@ impl Babel {
 			Some((usable(&link, entry)?, link))
 		});
 		let choice = match (best, current) {
-			(Some(best), Some(current)) => {
-				let margin = u32::from(current.0) * HYSTERESIS / 16;
-				Some(if u32::from(best.0) + margin < u32::from(current.0) { best } else { current })
-			}
+			(Some(best), Some(current)) => Some(if Self::is_better(best.0, current.0) { best } else { current }),
 			(best, _) => best,
 		};
 		match choice {
@@ -341,7 +373,7 @@ impl Babel {
 						self.routes.get(&prefix).into_iter().flatten().map(|(_, entry)| entry.router).collect();
 					let known = self.sources.range((prefix, [0; 8])..=(prefix, [0xff; 8])).map(|((_, r), _)| *r);
 					let all: BTreeSet<_> = routers.into_iter().chain(known).collect();
-					all.into_iter().for_each(|router| self.ask_newer(prefix, router, now, None));
+					all.into_iter().for_each(|router| self.ask_newer(prefix, router, Ask::All, now));
 				}
 			}
 		}
@@ -363,7 +395,7 @@ impl Babel {
 
 	fn expire(&mut self, now: Instant) {
 		self.sources.retain(|_, (_, since)| now.since(*since) < SOURCE_LIFE);
-		self.requested.retain(|_, at| now.since(*at) < REQUEST_PAUSE);
+		self.forget_requests(now);
 		let mut touched = Vec::new();
 		for (prefix, by) in &mut self.routes {
 			let before = by.len();
@@ -373,55 +405,6 @@ impl Babel {
 			}
 		}
 		touched.into_iter().for_each(|prefix| self.select(prefix, now));
-	}
-
-	/// Section 3.8.2.1: asks the source for a newer number, over all links or around one.
-	fn ask_newer(&mut self, prefix: Prefix, router: RouterId, now: Instant, except: Option<LinkId>) {
-		if self.requested.get(&(prefix, router)).is_some_and(|at| now.since(*at) < REQUEST_PAUSE) {
-			return;
-		}
-		let Some((best, _)) = self.sources.get(&(prefix, router)) else { return };
-		let seqno = best.seqno.wrapping_add(1);
-		self.requested.insert((prefix, router), now);
-		let links: Vec<_> = self.neighbours.keys().copied().filter(|link| Some(*link) != except).collect();
-		for link in links {
-			self.queue(link, &[Tlv::SeqnoRequest { prefix, router, seqno, hops: REQUEST_HOPS }]);
-		}
-	}
-
-	fn ask_newer_if_starving(&mut self, prefix: Prefix, router: RouterId, now: Instant, link: LinkId) {
-		if self.selected.contains_key(&prefix) {
-			return;
-		}
-		if self.requested.get(&(prefix, router)).is_some_and(|at| now.since(*at) < REQUEST_PAUSE) {
-			return;
-		}
-		let Some((best, _)) = self.sources.get(&(prefix, router)) else { return };
-		let seqno = best.seqno.wrapping_add(1);
-		self.requested.insert((prefix, router), now);
-		self.queue(link, &[Tlv::SeqnoRequest { prefix, router, seqno, hops: REQUEST_HOPS }]);
-	}
-
-	/// Section 3.8.1.2.
-	fn seqno_request(&mut self, from: LinkId, prefix: Prefix, router: RouterId, seqno: u16, hops: u8, now: Instant) {
-		if prefix == self.own {
-			if router == self.id && newer(seqno, self.seqno) {
-				self.seqno = self.seqno.wrapping_add(1);
-			}
-			self.triggered.insert(self.own);
-			return;
-		}
-		let Some(link) = self.selected.get(&prefix).copied() else { return };
-		let Some(entry) = self.routes.get(&prefix).and_then(|by| by.get(&link)) else { return };
-		if entry.router != router || !newer(seqno, entry.seqno) {
-			return self.announce_to(from, &[prefix], now);
-		}
-		// Only admitted routers relay for others.
-		let recent = self.requested.get(&(prefix, router)).is_some_and(|at| now.since(*at) < REQUEST_PAUSE);
-		if hops > 1 && link != from && !recent {
-			self.requested.insert((prefix, router), now);
-			self.queue(link, &[Tlv::SeqnoRequest { prefix, router, seqno, hops: hops - 1 }]);
-		}
 	}
 
 	fn say_hello(&mut self) {
@@ -454,7 +437,7 @@ impl Babel {
 		links.into_iter().for_each(|link| self.announce_to(link, &changed, now));
 	}
 
-	fn announce_to(&mut self, link: LinkId, prefixes: &[Prefix], now: Instant) {
+	pub(super) fn announce_to(&mut self, link: LinkId, prefixes: &[Prefix], now: Instant) {
 		let tlvs: Vec<_> = prefixes.iter().map(|prefix| self.announcement(link, *prefix, now)).collect();
 		self.queue(link, &tlvs);
 	}
@@ -487,9 +470,14 @@ impl Babel {
 		slot.1 = now;
 	}
 
-	fn queue(&mut self, link: LinkId, tlvs: &[Tlv]) {
+	pub(super) fn queue(&mut self, link: LinkId, tlvs: &[Tlv]) {
 		self.out.extend(babel::write(tlvs).into_iter().map(|packet| (link, packet)));
 	}
+}
+
+/// Circuits lead to agents, so routes do: to whole overlay addresses, and to nothing that lies beyond a gateway.
+fn is_agents(prefix: &Prefix) -> bool {
+	prefix.length == 128 && prefix.address[0] == OverlayAddress::FIRST_BYTE
 }
 
 fn centis(span: Duration) -> u16 {

@@ -4,7 +4,10 @@
 //! are loop-free by the feasibility condition (section 3.5.1). Hellos are per link, because links are pairs.
 
 mod engine;
+mod requests;
 mod tables;
+mod weight;
 
 pub use engine::{Babel, Route, HELLO_INTERVAL, UPDATE_INTERVAL};
 pub use tables::{newer, Distance, History};
+pub use weight::{usual_price, Preference, Weight, FAR, NEAR};

@@ -475,7 +475,7 @@ impl Stranger {
 					self.babel.link_up(link, None, now);
 				}
 				LinkEvent::Down(link, _) => self.babel.link_down(link, now),
-				LinkEvent::Sized(_) | LinkEvent::Refused(..) => {}
+				LinkEvent::Measured(_) | LinkEvent::Sized(_) | LinkEvent::Refused(..) => {}
 			}
 		}
 		while let Some((link, packet)) = self.babel.poll_transmit() {
@@ -489,7 +489,7 @@ impl Stranger {
 			return self.packets.push(datagram.to_vec());
 		}
 		match self.links.receive(endpoint(200), &mut datagram.to_vec(), now) {
-			Ok(Some((link, Control::Babel(packet)))) => self.babel.receive(link, &packet, now).unwrap(),
+			Ok(Some((link, Control::Babel(packet)))) => assert_eq!(self.babel.receive(link, &packet, now), Ok(0)),
 			Ok(Some((_, message))) => self.inbox.push(message),
 			Ok(None) | Err(_) => {}
 		}
