@@ -23,7 +23,10 @@ use tracing::{debug, info, warn};
 
 use crate::{
 	api::events::News,
-	chain::{ChainHandle, Command, Update},
+	chain::{
+		kept::{self, Known},
+		ChainHandle, Command, Update,
+	},
 	config::{self, Config},
 	discovery::Interfaces,
 	dns::{Counts, Dns},
@@ -73,6 +76,8 @@ pub struct Shared {
 	pub plain: Option<Rc<Plain>>,
 	/// Names of the mesh.
 	pub names: RefCell<Names>,
+	/// What an earlier run knew of the chain, until the chain speaks.
+	pub kept: RefCell<Option<Known>>,
 	/// What was asked of the resolver here.
 	pub questions: Counts,
 	/// Something was put into the agent.
@@ -96,6 +101,7 @@ impl Shared {
 			peers: RefCell::default(),
 			plain,
 			names: RefCell::default(),
+			kept: RefCell::default(),
 			questions: Counts::default(),
 			work: Notify::new(),
 			news: News::default(),
@@ -122,6 +128,7 @@ struct Shell {
 	dns: Option<Rc<Dns>>,
 	services: Services,
 	names: names::Keeper,
+	keeper: kept::Keeper,
 	policy: Option<Rc<ExitPolicy>>,
 	kernel: Option<Rc<exit::Kernel>>,
 	own: OverlayAddress,
@@ -230,7 +237,12 @@ impl Shell {
 				self.metrics.claims.inc();
 				self.chain.send(Command::Claim(receipt));
 			}
-			Event::WatchChannel(channel) => self.chain.send(Command::Watch(channel)),
+			Event::WatchChannel(channel) => {
+				self.chain.send(Command::Watch(channel));
+				if let Some(view) = self.keeper.channel(channel).cloned() {
+					self.shared.agent.borrow_mut().recall_channel(view, self.shared.now());
+				}
+			}
 			Event::LinkUp(peer) => info!(%peer, "link up"),
 			Event::LinkDown(peer) => info!(%peer, "link down"),
 			Event::CircuitUp { destination, path } => {
@@ -247,6 +259,7 @@ impl Shell {
 	fn on_update(&mut self, update: Update) -> Result<()> {
 		let now = self.shared.now();
 		self.shared.news.on_update(&update);
+		self.keeper.learn(&update);
 		let mut agent = self.shared.agent.borrow_mut();
 		match update {
 			Update::Connected(genesis) => {
@@ -269,6 +282,7 @@ impl Shell {
 			Update::Time(_) | Update::Witnesses(_) => {}
 			Update::Registry(height, routers) => {
 				self.names.learn(&mut self.shared.names.borrow_mut(), height, &routers);
+				self.shared.kept.take();
 				agent.set_registry(registry(&routers), now);
 				drop(agent);
 				self.shared.gateways.borrow_mut().on_registry(&routers);
