@@ -29,7 +29,7 @@ use crate::{
 	},
 	config::{self, Config},
 	discovery::Interfaces,
-	dns::{Counts, Dns},
+	dns::{self, Counts, Dns},
 	exit,
 	flows::Flows,
 	gateways::{Exits, Gateways},
@@ -78,6 +78,8 @@ pub struct Shared {
 	pub names: RefCell<Names>,
 	/// What an earlier run knew of the chain, until the chain speaks.
 	pub kept: RefCell<Option<Known>>,
+	/// What gateways answered, for as long as it stands: for whoever asks here, and for the proxy.
+	pub answers: RefCell<dns::Cache>,
 	/// What was asked of the resolver here.
 	pub questions: Counts,
 	/// Something was put into the agent.
@@ -102,6 +104,7 @@ impl Shared {
 			plain,
 			names: RefCell::default(),
 			kept: RefCell::default(),
+			answers: RefCell::default(),
 			questions: Counts::default(),
 			work: Notify::new(),
 			news: News::default(),
