@@ -23,6 +23,7 @@ mod peers;
 mod plain;
 mod policy;
 mod proxy;
+mod sealed;
 mod shell;
 mod spool;
 mod stack;

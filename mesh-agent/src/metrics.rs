@@ -63,6 +63,9 @@ fn page(shared: &Shared, metrics: &Metrics) -> String {
 		unclaimed.get_or_create(&Channel { channel: *channel }).set(*amount as f64);
 	}
 	registry.register("unclaimed_base_units", "Owed here and not yet claimed, by channel", unclaimed);
+	let at_risk = Gauge::<f64, AtomicU64>::default();
+	at_risk.set(shared.agent.borrow().at_risk() as f64);
+	registry.register("unsecured_base_units", "Served beyond what is secured, and not paid: it may be lost", at_risk);
 	if let Some(plain) = &shared.plain {
 		let numbers = plain.numbers();
 		count(&mut registry, "plain_neighbours", "Neighbours in plain mode", numbers.neighbours as i64);

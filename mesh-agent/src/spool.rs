@@ -35,6 +35,7 @@ pub struct Contents {
 	meters: BTreeMap<ChannelId, u128>,
 	payees: BTreeMap<(ChannelId, NodeId), (u128, u64)>,
 	head: u64,
+	bases: BTreeMap<ChannelId, u128>,
 }
 
 impl Contents {
@@ -52,6 +53,8 @@ impl Contents {
 				*known = (known.0.max(owed), known.1.max(bytes));
 			}
 			Record::Head(number) => self.head = self.head.max(number),
+			Record::Unsecured { channel, base: Some(base) } => drop(self.bases.insert(channel, base)),
+			Record::Unsecured { channel, base: None } => drop(self.bases.remove(&channel)),
 		}
 	}
 
@@ -67,7 +70,9 @@ impl Contents {
 			bytes: *bytes,
 		});
 		let head = (self.head > 0).then_some(Record::Head(self.head));
-		receipts.chain(meters).chain(payees).chain(head).collect()
+		let bases = self.bases.iter().map(|(channel, base)| (*channel, Some(*base)));
+		let bases = bases.map(|(channel, base)| Record::Unsecured { channel, base });
+		receipts.chain(meters).chain(payees).chain(head).chain(bases).collect()
 	}
 
 	/// The newest receipts, by channel.
@@ -214,10 +219,12 @@ mod tests {
 
 	fn record(kind: u8, channel: u64, amount: u128) -> Record {
 		let node = NodeId([1; 32]);
-		match kind % 4 {
+		match kind % 6 {
 			0 => Record::Receipt(Receipt { channel, node, owed: amount, bytes: 5 }.sign(&[0; 32], &[1; 32])),
 			1 => Record::Meter { channel, ceiling: amount },
 			2 => Record::Payee { channel, node, owed: amount, bytes: 7 },
+			3 => Record::Unsecured { channel, base: Some(amount) },
+			4 => Record::Unsecured { channel, base: None },
 			_ => Record::Head(channel),
 		}
 	}

@@ -135,7 +135,10 @@ fn a_household_is_told_names_of_the_mesh_here_and_all_others_by_its_gateway_alon
 	let gateway = Agent::start(&home, "gateway", &[], &more, None);
 	let node = gateway.node();
 	let port = free_port();
-	let more = format!("[payer]\ngateway = \"{node}\"\nlimit = \"1\"\n[dns]\nlisten = [\"127.0.0.1:{port}\"]\n");
+	let proxy = free_port();
+	let more = format!(
+		"[payer]\ngateway = \"{node}\"\nlimit = \"1\"\n[dns]\nlisten = [\"127.0.0.1:{port}\"]\n[proxy]\nlisten = \"127.0.0.1:{proxy}\"\n"
+	);
 	let file = lab::names_file(&[("garden", node)]);
 	let agent = Agent::start(&home, "household", &[gateway.port], &more, Some(&file));
 	until("a route to the gateway", || (!agent.json("routes").as_array().unwrap().is_empty()).then_some(()));
@@ -154,6 +157,13 @@ fn a_household_is_told_names_of_the_mesh_here_and_all_others_by_its_gateway_alon
 		assert_eq!(ask(port, "gone.example.org.", RecordType::A).response_code, ResponseCode::NXDomain);
 	}
 	assert_eq!(seen(), before, "what is known is not asked for again");
+
+	// The proxy remembers too, and both of them one and the same; that there is no address of one kind as well.
+	for _ in 0..3 {
+		assert!(lab::through_proxy(proxy, "example.org", 25).is_err(), "a port that no gateway reaches");
+	}
+	let by_proxy = [&before[..], &["example.org. AAAA".to_owned()]].concat();
+	assert_eq!(seen(), by_proxy, "its IPv4 address was known, and the question for the other is asked once");
 
 	let (cut, length) = ask_with(port, &question("large.example.org.", RecordType::TXT, None));
 	assert!(cut.truncation && cut.answers.is_empty() && length <= 512);

@@ -7,50 +7,9 @@
 #[path = "names/lab.rs"]
 mod lab;
 
-use std::{
-	io::{Read, Write},
-	net::{TcpListener, TcpStream},
-	thread,
-};
-
 use towpath_primitives::NodeId;
 
-use lab::{free_port, name_of_key, names_file, until, Agent};
-
-const HELLO: &str = "hello from the garden";
-
-/// A service that tells everybody the same, and ends.
-fn service() -> u16 {
-	let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-	let port = listener.local_addr().unwrap().port();
-	thread::spawn(move || {
-		for mut stream in listener.incoming().flatten() {
-			let mut asked = [0; 5];
-			if stream.read_exact(&mut asked).is_ok() {
-				let _ = stream.write_all(HELLO.as_bytes());
-			}
-		}
-	});
-	port
-}
-
-/// What comes of a name and port through a SOCKS5 proxy, or the proxy's reason against it.
-fn through_proxy(proxy: u16, host: &str, port: u16) -> Result<String, u8> {
-	let mut stream = TcpStream::connect(("127.0.0.1", proxy)).unwrap();
-	let mut request = vec![5, 1, 0, 5, 1, 0, 3, host.len() as u8];
-	request.extend_from_slice(host.as_bytes());
-	request.extend_from_slice(&port.to_be_bytes());
-	stream.write_all(&request).unwrap();
-	let mut answer = [0; 12];
-	stream.read_exact(&mut answer).unwrap();
-	if answer[3] != 0 {
-		return Err(answer[3]);
-	}
-	stream.write_all(b"hello").unwrap();
-	let mut told = String::new();
-	stream.read_to_string(&mut told).unwrap();
-	Ok(told)
-}
+use lab::{free_port, name_of_key, names_file, service, through_proxy, until, Agent, HELLO};
 
 #[test]
 fn a_household_reaches_its_neighbours_service_by_name_without_chain_and_internet() {

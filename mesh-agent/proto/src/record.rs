@@ -14,4 +14,7 @@ pub enum Record {
 	Payee { channel: ChannelId, node: NodeId, owed: Amount, bytes: u64 },
 	/// The newest finalised block that was seen: after a restart, only a newer one counts (R3).
 	Head(u64),
+	/// A router's: what its meter counts of a channel above this is at its operator's own risk, in 2^-20 base units; nothing, if it
+	/// came home (U3).
+	Unsecured { channel: ChannelId, base: Option<u128> },
 }

@@ -6,10 +6,11 @@ mod common;
 
 use common::{bench::Bench, *};
 use towpath_fuzz::heap::{live, Counting};
-use towpath_proto::wire::control::Refusal;
+use towpath_primitives::NodeId;
+use towpath_proto::{agent::RouterInfo, wire::control::Refusal};
 use towpath_sim::{
 	flow::{Flow, Sender},
-	Net,
+	Net, NodeSpec,
 };
 
 #[global_allocator]
@@ -85,6 +86,28 @@ fn nobody_reaches_anybody_through_a_leaf() {
 	assert_eq!(bench.set_up(0, beyond, PRICE, 1).err(), Some(Refusal::NotAdmitted));
 	let own = bench.agent.address();
 	assert!(bench.set_up(0, own, PRICE, 1).is_ok(), "but it can be reached itself");
+}
+
+#[test]
+fn a_leaf_that_was_told_of_no_registry_is_reached_through_its_own_router() {
+	let mut net = Net::new(44, secs(12));
+	let free = |price| NodeSpec { price, free_rate: 100_000, ..CLIENT };
+	let (household, router, leaf) = (net.add(free(None)), net.add(free(Some(PRICE))), net.add(free(None)));
+	net.connect(household, router, wire(20, 5));
+	net.connect(leaf, router, wire(20, 5));
+	// Since its start no node has answered it.
+	net.with(leaf, |agent, now| agent.set_registry(Default::default(), now));
+	join(&mut net, household, leaf);
+	assert!(stream(&mut net, household, leaf, ms(50), secs(4)) > 80_000);
+	// Who knows the registry keeps to it, as an end as well: that router is none of it.
+	let (other, leaf_address) = (net.add(free(None)), net.address(leaf));
+	net.connect(other, router, wire(20, 5));
+	let registry = [(NodeId([7; 32]), RouterInfo { price: 0, active: true })].into();
+	net.with(leaf, |agent, now| agent.set_registry(registry, now));
+	net.run_until(secs(60), "a route", |net| net.agent(other).has_route(&leaf_address));
+	net.with(other, |agent, now| agent.send_packet(leaf_address, &[0], now));
+	net.run(secs(10));
+	assert!(!net.agent(other).reaches(&leaf_address));
 }
 
 #[test]

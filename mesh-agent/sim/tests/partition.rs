@@ -17,7 +17,7 @@ use books::Books;
 use common::*;
 use towpath_primitives::Amount;
 use towpath_proto::{agent::Event, forward::Reason};
-use towpath_sim::Net;
+use towpath_sim::{Net, NodeSpec};
 
 const MIB: u64 = 1 << 20;
 /// Far beyond a claim's latency, an era and the claim window.
@@ -312,4 +312,126 @@ fn a_router_whose_payer_is_gone_for_good_is_paid_for_all_that_it_carried_before_
 		}
 		assert_settled(&mut net, &books, &routers);
 	}
+}
+
+/// A power cut in the village, while the chain is out of reach: everybody starts again with what is on disk, and routers with this
+/// limit of their operators'.
+fn restart(net: &mut Net, household: usize, routers: &[usize], limit: Amount) {
+	let view = net.chain.channels[&CHANNEL].clone();
+	let all: Vec<_> = routers.iter().copied().chain([household]).collect();
+	all.iter().for_each(|agent| net.kill(*agent));
+	net.run(secs(5));
+	for agent in all {
+		net.start(agent);
+		net.with(agent, |agent, now| {
+			agent.set_unsecured_limit(limit);
+			agent.recall_channel(view.clone(), now);
+		});
+	}
+}
+
+/// The household and two routers on an island, of which the chain has paid all that they carried.
+fn an_island(seed: u64, free_rate: u64) -> (Net, Books, usize, [usize; 2]) {
+	let mut net = Net::new(seed, secs(12));
+	let household = net.add(CLIENT);
+	let routers = [0; 2].map(|_| net.add(NodeSpec { free_rate, ..ROUTER }));
+	net.connect(household, routers[0], wire(50, 5));
+	net.connect(routers[0], routers[1], wire(50, 5));
+	let books = Books::open(&mut net, cost(400 * MIB), cost(8 * MIB), 4, &routers);
+	net.spend(household, spending(RECEIPT_SEED));
+	join(&mut net, household, routers[1]);
+	assert!(stream(&mut net, household, routers[1], ms(4), secs(10)) > 2_000_000);
+	net.run(secs(20));
+	routers.iter().for_each(|router| net.with(*router, |agent, now| agent.claim_all(now)));
+	net.run(secs(20));
+	for router in routers {
+		assert_eq!(account(&mut net, router).1, 0, "all that it has receipts for is home");
+	}
+	set_offline(&mut net, &[household, routers[0], routers[1]], true);
+	(net, books, household, routers)
+}
+
+fn at_risk(net: &mut Net, router: usize) -> Amount {
+	net.agent(router).at_risk()
+}
+
+#[test]
+fn after_a_power_cut_without_a_chain_routers_serve_up_to_their_operators_limit_and_an_honest_payer_pays_it_all() {
+	let limit = cost(3 * MIB);
+	for crash in [false, true] {
+		let (mut net, books, household, [a, b]) = an_island(50, 0);
+		restart(&mut net, household, &[a, b], limit);
+		join(&mut net, household, b);
+		let mut inside = stream(&mut net, household, b, ms(8), secs(20));
+		if crash {
+			restart(&mut net, household, &[a, b], limit);
+			net.run(secs(20));
+			join(&mut net, household, b);
+		}
+		inside += stream(&mut net, household, b, ms(4), secs(120));
+		assert!(inside > 2 * MIB, "{inside}");
+		assert_eq!(stream(&mut net, household, b, ms(4), secs(30)), 0, "the limit is used up");
+		for router in [a, b] {
+			let unpaid = meter(&net, router) - claimed(&mut net, router);
+			let told = at_risk(&mut net, router);
+			assert!(unpaid <= told, "{unpaid} of {told}");
+			assert!(told <= limit && told > limit / 2, "{told} of {limit}");
+		}
+		// Longer than any window.
+		net.run(secs(LONG));
+		set_offline(&mut net, &[household, a, b], false);
+		net.run(secs(60));
+		assert_eq!([a, b].map(|router| at_risk(&mut net, router)), [0, 0], "all of it came home");
+		join(&mut net, household, b);
+		assert!(stream(&mut net, household, b, ms(4), secs(20)) > 4_000_000, "and service goes on");
+		close_and_finish(&mut net, &books, household);
+		assert_settled(&mut net, &books, &[a, b]);
+	}
+}
+
+#[test]
+fn a_payer_who_takes_everything_back_behind_an_islands_back_costs_a_router_no_more_than_its_operators_limit() {
+	for limit in [0, cost(3 * MIB)] {
+		let (mut net, books, household, [a, b]) = an_island(52, 0);
+		restart(&mut net, household, &[a, b], limit);
+		books.close(&mut net);
+		let before = net.agent(b).status().delivered;
+		net.run(secs(20));
+		let to = net.address(b);
+		net.with(household, |agent, now| agent.send_packet(to, &[0], now));
+		stream(&mut net, household, b, ms(4), secs(120));
+		let inside = net.agent(b).status().delivered - before;
+		assert!(if limit == 0 { inside == 0 } else { inside > 2 * MIB }, "{inside}");
+		net.run(secs(2 * W));
+		books.finish(&mut net);
+		set_offline(&mut net, &[household, a, b], false);
+		net.run(secs(60));
+		for router in [a, b] {
+			let (node, told) = (net.node(router), at_risk(&mut net, router));
+			let loss = meter(&net, router).saturating_sub(books.0.borrow().paid(&node));
+			assert!(loss <= limit && told <= limit, "lost {loss}, told {told}, limit {limit}");
+			assert!(limit == 0 || loss.min(told) > limit / 2, "lost {loss}, told {told}, and it stays told");
+		}
+	}
+}
+
+#[test]
+fn a_household_whose_routers_take_no_money_after_a_power_cut_goes_on_for_nothing_and_pays_again_when_the_chain_is_back()
+{
+	let (mut net, books, household, [a, b]) = an_island(54, 40_000);
+	let signed = owed(&mut net, household);
+	restart(&mut net, household, &[a, b], 0);
+	let carried = [a, b].map(|router| meter(&net, router));
+	join(&mut net, household, b);
+	net.run(secs(30));
+	let inside = stream(&mut net, household, b, ms(50), secs(60));
+	assert!(inside > 1_000_000, "about what is free: {inside}");
+	assert_eq!([a, b].map(|router| meter(&net, router)), carried, "and nothing is served for money (R3)");
+	let more = owed(&mut net, household) - signed;
+	assert!(more < cost(MIB), "nor signed for, but for one grant: {more} is {} bytes", more / cost(1));
+	set_offline(&mut net, &[household, a, b], false);
+	net.run(secs(10));
+	assert!(stream(&mut net, household, b, ms(4), secs(20)) > 4_000_000, "much more than is free");
+	close_and_finish(&mut net, &books, household);
+	assert_settled(&mut net, &books, &[a, b]);
 }

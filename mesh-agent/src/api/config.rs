@@ -45,6 +45,7 @@ fn router(router: &Router) -> Value {
 		"price": show_tow(router.price),
 		"unsecured": show_tow(router.unsecured),
 		"unsecured_total": show_tow(router.unsecured_total),
+		"unsecured_when_cut_off": show_tow(router.unsecured_when_cut_off),
 		"free_rate": router.free_rate,
 		"loss_allowance": router.loss_allowance,
 		"gateway": router.gateway.as_ref().map(|gateway| json!({

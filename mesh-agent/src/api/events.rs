@@ -146,6 +146,10 @@ impl News {
 			Record::Receipt(_) => rounds.taken += 1,
 			Record::Payee { .. } => rounds.signed += 1,
 			Record::Meter { .. } | Record::Head(_) => {}
+			Record::Unsecured { channel, base } => {
+				let event = if base.is_some() { "unsecured_begun" } else { "unsecured_settled" };
+				self.tell(event, json!({ "channel": channel }));
+			}
 		}
 		self.rounds.set(rounds);
 	}

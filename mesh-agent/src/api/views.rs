@@ -7,7 +7,7 @@ use towpath_primitives::Amount;
 use towpath_proto::{agent::Standing, settlement::Serving, time::Instant};
 
 use super::{desk::Desk, events::is_off, reach};
-use crate::{chain, dns::Counts, shell::Shared};
+use crate::{chain, config::show_tow, dns::Counts, shell::Shared};
 
 /// Everything in short.
 pub fn status(desk: &Desk) -> Value {
@@ -35,11 +35,23 @@ pub fn status(desk: &Desk) -> Value {
 		"drops": drops(shared),
 		"delivered_bytes": core.delivered,
 		"chain": chain_view(desk),
+		"unsecured": unsecured(desk),
 		"questions": desk.config.dns.as_ref().map(|_| questions(&shared.questions)),
 		"plain": shared.plain.as_ref().map(|plain| plain.status()),
 	});
 	status["trouble"] = trouble(desk).into();
 	status
+}
+
+/// What is served beyond what is secured; nothing, if the operator allows none and there is none left from before.
+fn unsecured(desk: &Desk) -> Value {
+	let limit = desk.config.router.as_ref().map_or(0, |router| router.unsecured_when_cut_off);
+	let (agent, now) = (desk.shared.agent.borrow(), desk.shared.now());
+	let at_risk = agent.at_risk();
+	match (limit, at_risk) {
+		(0, 0) => Value::Null,
+		_ => json!({ "limit": limit.to_string(), "at_risk": at_risk.to_string(), "cut_off": agent.is_cut_off(now) }),
+	}
 }
 
 /// What was asked of the resolver here.
@@ -184,6 +196,7 @@ fn shown_accounts(shared: &Shared) -> impl Iterator<Item = Value> {
 			"carried": account.spent.to_string(),
 			"serving": word,
 			"served_up_to": up_to.map(|amount| amount.to_string()),
+			"at_risk": account.at_risk.to_string(),
 		})
 	})
 }
@@ -223,6 +236,7 @@ pub fn chain_view(desk: &Desk) -> Value {
 		"answers": desk.metrics.chain_up.get() == 1,
 		"finalized_height": Some(desk.metrics.head.get()).filter(|height| *height > 0),
 		"why_not": node.trouble,
+		"kept": desk.shared.kept.borrow().as_ref().map(|kept| json!({ "finalized_height": kept.height, "time": kept.time.map(|time| time / 1000) })),
 		"witnesses": desk.config.chain.witnesses,
 		"doubt": node.report.doubt,
 		"clock_ahead_seconds": node.clock,
@@ -268,6 +282,23 @@ fn trouble(desk: &Desk) -> Vec<Value> {
 	let node = desk.shared.news.node.borrow();
 	if let Some(why) = &node.trouble {
 		say("chain", desk.config.chain.endpoint.clone().into(), why);
+	}
+	if let Some(kept) = &*desk.shared.kept.borrow() {
+		let message = format!(
+			"the chain was not heard of since the start: this agent works from a kept view of {}; who was admitted then is, and nothing is served for money before a newer block is final, but what router.unsecured_when_cut_off allows",
+			kept.words()
+		);
+		say("kept_view", Value::Null, &message);
+	}
+	let at_risk = agent.at_risk();
+	if at_risk > 0 {
+		let limit = desk.config.router.as_ref().map_or(0, |router| router.unsecured_when_cut_off);
+		let message = format!(
+			"{} TOW were or may be served beyond what is secured, by router.unsecured_when_cut_off ({} TOW): they may be lost, until claims are home",
+			show_tow(at_risk),
+			show_tow(limit)
+		);
+		say("unsecured", Value::Null, &message);
 	}
 	let config = &desk.config.chain;
 	let is_own = chain::is_light(&config.endpoint) || chain::is_on_this_machine(&config.endpoint);

@@ -6,6 +6,7 @@
 
 pub mod checkpoint;
 mod client;
+pub mod kept;
 mod light;
 mod metadata;
 mod service;

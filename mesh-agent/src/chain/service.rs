@@ -140,10 +140,15 @@ impl Service {
 				}
 				Err(error) => self.tell(Update::Lost(format!("{error:#}"))),
 			}
-			if self.updates.is_closed() {
+			// What is wanted meanwhile is remembered once each: an outage may be long, and claims are made again all the time.
+			let noting = async {
+				while let Some(command) = commands.recv().await {
+					self.note(command);
+				}
+			};
+			if tokio::time::timeout(RECONNECT, noting).await.is_ok() {
 				return;
 			}
-			tokio::time::sleep(RECONNECT).await;
 		}
 	}
 
@@ -169,6 +174,9 @@ impl Service {
 		if self.believed {
 			self.tell(Update::Registry(number, client.routers(at).await?));
 			self.read_validators(client, at).await?;
+			for id in self.watched.clone() {
+				self.read_channel(client, id, at).await?;
+			}
 		}
 		let mut heads = client.heads().await?;
 		let (done, mut finished) = mpsc::unbounded_channel();
@@ -231,7 +239,8 @@ impl Service {
 		if self.heads.is_multiple_of(REGISTRY_EVERY) {
 			self.tell(Update::Registry(number, client.routers(at).await?));
 		}
-		self.heads += 1;
+		// Genesis has no time; the first block after it is looked at as closely.
+		self.heads += u64::from(number > 0);
 		self.read_validators(client, at).await?;
 		for id in self.watched.clone() {
 			self.read_channel(client, id, at).await?;
@@ -263,14 +272,20 @@ impl Service {
 	}
 
 	async fn on_command(&mut self, client: &Client, command: Command) -> Result<()> {
+		// If the node is in doubt, the next head that is believed tells of it.
+		if let Some(id) = self.note(command).filter(|_| self.believed) {
+			let (_, at) = client.finalised().await?;
+			self.read_channel(client, id, at).await?;
+		}
+		Ok(())
+	}
+
+	/// Remembers what is to be done. The channel that is to be told of, if it is that.
+	fn note(&mut self, command: Command) -> Option<ChannelId> {
 		match command {
 			Command::Watch(id) => {
 				self.watched.insert(id);
-				// If the node is in doubt, the next head that is believed tells of it.
-				if self.believed {
-					let (_, at) = client.finalised().await?;
-					self.read_channel(client, id, at).await?;
-				}
+				return Some(id);
 			}
 			Command::Claim(signed) => {
 				let key = (signed.receipt.channel, signed.receipt.node);
@@ -285,7 +300,7 @@ impl Service {
 				}
 			}
 		}
-		Ok(())
+		None
 	}
 
 	/// Submits what is most urgent, in the background. One at a time: the next batch has the newest receipts.

@@ -176,6 +176,9 @@ pub struct Router {
 	/// TOW: the same over all channels.
 	#[serde(deserialize_with = "tow")]
 	pub unsecured_total: Amount,
+	/// TOW: most that is served in all beyond what is secured, while the chain is out of reach.
+	#[serde(deserialize_with = "tow")]
+	pub unsecured_when_cut_off: Amount,
 	/// Bytes a second that one neighbour may send for free.
 	pub free_rate: u64,
 	/// Loss allowed on links of which nothing better is known, in percent, at most 10.
@@ -190,6 +193,7 @@ impl Default for Router {
 			price: UNIT / 20,
 			unsecured: UNIT / 10,
 			unsecured_total: UNIT,
+			unsecured_when_cut_off: 0,
 			free_rate: 16 * 1024,
 			loss_allowance: 2.0,
 			gateway: None,

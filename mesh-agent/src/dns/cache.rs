@@ -18,7 +18,7 @@ const LONGEST: (u32, u32) = (86_400, 3 * 3_600);
 
 /// What makes two questions the same.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Key {
+pub struct Key {
 	name: Name,
 	kind: u16,
 	/// With signatures, and without checking: other answers.
@@ -27,7 +27,7 @@ pub(super) struct Key {
 
 impl Key {
 	/// That of a message with one question.
-	pub(super) fn of(query: &Message) -> Self {
+	pub fn of(query: &Message) -> Self {
 		let question = query.queries.first();
 		Self {
 			name: question.map(|question| question.name().to_lowercase()).unwrap_or_default(),
@@ -45,7 +45,7 @@ struct Kept {
 
 /// The answers.
 #[derive(Default)]
-pub(super) struct Cache(BTreeMap<Key, Kept>);
+pub struct Cache(BTreeMap<Key, Kept>);
 
 fn sections(answer: &mut Message) -> impl Iterator<Item = &mut Record> {
 	answer.answers.iter_mut().chain(&mut answer.authorities).chain(&mut answer.additionals)
@@ -77,7 +77,7 @@ fn lifetime(answer: &Message) -> u32 {
 
 impl Cache {
 	/// What is known, with what is left of its time.
-	pub(super) fn get(&mut self, key: &Key, now: Instant) -> Option<Message> {
+	pub fn get(&mut self, key: &Key, now: Instant) -> Option<Message> {
 		let kept = self.0.get(key)?;
 		if kept.until <= now {
 			self.0.remove(key);
@@ -89,7 +89,7 @@ impl Cache {
 	}
 
 	/// Remembers an answer for as long as it says.
-	pub(super) fn put(&mut self, key: Key, answer: &Message, now: Instant) {
+	pub fn put(&mut self, key: Key, answer: &Message, now: Instant) {
 		let lifetime = lifetime(answer);
 		if lifetime == 0 || answer.to_vec().map_or(true, |bytes| bytes.len() > MAX_SIZE) {
 			return;

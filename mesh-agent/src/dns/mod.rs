@@ -10,12 +10,7 @@ pub mod resolver;
 mod server;
 mod upstream;
 
-use std::{
-	cell::{Cell, RefCell},
-	net::SocketAddr,
-	rc::Rc,
-	time::Instant,
-};
+use std::{cell::Cell, net::SocketAddr, rc::Rc, time::Instant};
 
 use anyhow::Result;
 use hickory_proto::{
@@ -26,7 +21,8 @@ use serde::Deserialize;
 use towpath_primitives::OverlayAddress;
 
 use crate::shell::Shared;
-use cache::{Cache, Key};
+pub use cache::{Cache, Key};
+pub use resolver::answers;
 use upstream::Upstream;
 
 /// Largest datagram with an answer: it fits every path that is in use (RFC 9715), and a packet of the mesh.
@@ -74,14 +70,13 @@ pub struct Dns {
 	shared: Rc<Shared>,
 	own: OverlayAddress,
 	upstream: Option<Upstream>,
-	cache: RefCell<Cache>,
 }
 
 impl Dns {
 	/// Starts it. Who does not pay for a gateway has none: only names of the mesh are answered.
 	pub async fn start(shared: Rc<Shared>, config: &Config, own: OverlayAddress, pays: bool) -> Result<Rc<Self>> {
 		let upstream = pays.then(|| Upstream::new(shared.clone(), own));
-		let dns = Rc::new(Self { shared, own, upstream, cache: RefCell::default() });
+		let dns = Rc::new(Self { shared, own, upstream });
 		for listen in &config.listen {
 			server::start(dns.clone(), *listen).await?;
 		}
@@ -133,7 +128,7 @@ impl Dns {
 		}
 		let Some(upstream) = &self.upstream else { return reply(query, ResponseCode::Refused) };
 		let key = Key::of(query);
-		let cached = self.cache.borrow_mut().get(&key, Instant::now());
+		let cached = self.shared.answers.borrow_mut().get(&key, Instant::now());
 		if let Some(cached) = cached {
 			count(&self.counts().cached);
 			return carry(query, cached);
@@ -141,7 +136,7 @@ impl Dns {
 		count(&self.counts().passed_on);
 		match upstream.ask(query).await {
 			Ok(answer) => {
-				self.cache.borrow_mut().put(key, &answer, Instant::now());
+				self.shared.answers.borrow_mut().put(key, &answer, Instant::now());
 				carry(query, answer)
 			}
 			Err(error) => {

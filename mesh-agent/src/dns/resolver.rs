@@ -36,7 +36,7 @@ const MAX_CONNECTIONS: usize = 256;
 const TTL: u32 = 60;
 
 /// Whether one message is the answer to another.
-pub(super) fn answers(answer: &Message, query: &Message) -> bool {
+pub fn answers(answer: &Message, query: &Message) -> bool {
 	let same = match (&answer.queries[..], &query.queries[..]) {
 		// A server that refuses need not repeat what it refuses.
 		([], _) => answer.response_code != ResponseCode::NoError,

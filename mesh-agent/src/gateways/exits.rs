@@ -77,7 +77,7 @@ impl Exits {
 			let any = self.shared.gateways.borrow().any();
 			let Some(gateway) = any else { bail!("no gateway is known yet") };
 			let payer = self.through(gateway);
-			match payer.resolve(name).await {
+			match payer.resolve(name, &self.shared.answers).await {
 				Err(_) if payer.is_over() => {}
 				found => {
 					let mut found = found?;

@@ -6,13 +6,7 @@
 //!
 //! Nothing is lost with it that the chain does not tell again, so a file that is damaged is a warning, and is replaced.
 
-use std::{
-	fs::{File, OpenOptions},
-	io::{Read, Write},
-	os::unix::fs::OpenOptionsExt,
-	path::{Path, PathBuf},
-	sync::mpsc,
-};
+use std::path::{Path, PathBuf};
 
 use anyhow::{ensure, Context, Result};
 use codec::{DecodeAll, Encode};
@@ -20,9 +14,9 @@ use towpath_primitives::{GenesisHash, NodeId, MAX_NAME_LEN};
 use tracing::warn;
 
 use super::{Names, MAX_NAMES};
-use crate::chain::Router;
+use crate::{chain::Router, sealed};
 
-const DOMAIN: [u8; 16] = *b"towpath/names/v1";
+const DOMAIN: sealed::Domain = *b"towpath/names/v1";
 /// Largest file: [`MAX_NAMES`] of the longest ones.
 const MAX_FILE: u64 = 64 + MAX_NAMES as u64 * (MAX_NAME_LEN as u64 + 33);
 /// The file is replaced when names have changed, or after so many blocks: after a restart an older state of the chain is not
@@ -34,47 +28,25 @@ type Body = (GenesisHash, u64, Vec<(Vec<u8>, NodeId)>);
 fn encode(genesis: &GenesisHash, names: &Names) -> Vec<u8> {
 	let entries: Vec<_> = names.iter().map(|(name, node)| (name.as_bytes(), *node)).collect();
 	let body = (genesis, names.height(), entries).encode();
-	[&DOMAIN[..], &crc32fast::hash(&body).to_le_bytes(), &body].concat()
+	sealed::seal(&DOMAIN, &body)
 }
 
 fn decode(genesis: &GenesisHash, bytes: &[u8]) -> Result<Names> {
-	let rest = bytes.strip_prefix(&DOMAIN).context("it is not a file of names")?;
-	let (sum, body) = rest.split_first_chunk::<4>().context("it is cut short")?;
-	ensure!(crc32fast::hash(body) == u32::from_le_bytes(*sum), "its checksum is wrong");
-	let (network, height, entries) = Body::decode_all(&mut &*body).context("it cannot be understood")?;
+	let mut body = sealed::open(&DOMAIN, bytes)?;
+	let (network, height, entries) = Body::decode_all(&mut body).context("it cannot be understood")?;
 	ensure!(network == *genesis, "it is of another network");
 	Ok(Names::new(height, entries))
 }
 
 fn read(path: &Path, genesis: &GenesisHash) -> Result<Option<Names>> {
-	let file = match File::open(path) {
-		Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-		opened => opened?,
-	};
-	let mut bytes = Vec::new();
-	file.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
-	ensure!(bytes.len() as u64 <= MAX_FILE, "it is larger than any registry");
-	decode(genesis, &bytes).map(Some)
-}
-
-/// Writes a file beside the old one and puts it in its place.
-fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-	let beside = path.with_extension("new");
-	let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&beside)?;
-	file.write_all(bytes)?;
-	file.sync_all()?;
-	std::fs::rename(&beside, path)?;
-	if let Some(folder) = path.parent() {
-		File::open(folder)?.sync_all()?;
-	}
-	Ok(())
+	sealed::read(path, MAX_FILE)?.map(|bytes| decode(genesis, &bytes)).transpose()
 }
 
 /// Keeps the file as the chain is. Writing happens in a thread of its own.
 pub struct Keeper {
 	genesis: GenesisHash,
 	written: u64,
-	files: mpsc::Sender<Vec<u8>>,
+	file: sealed::Writer,
 }
 
 impl Keeper {
@@ -86,17 +58,9 @@ impl Keeper {
 			None
 		});
 		let names = names.unwrap_or_default();
-		let (files, incoming) = mpsc::channel::<Vec<u8>>();
-		std::thread::Builder::new().name("names".into()).spawn(move || {
-			while let Ok(bytes) = incoming.recv() {
-				let newest = incoming.try_iter().last().unwrap_or(bytes);
-				if let Err(error) = write(&path, &newest) {
-					warn!("{} cannot be written: {error:#}; names are lost at the next start", path.display());
-				}
-			}
-		})?;
+		let file = sealed::Writer::start(path, "names")?;
 		// A file that was not understood counts as never written: the chain's first word replaces it.
-		Ok((Self { genesis, written: names.height(), files }, names))
+		Ok((Self { genesis, written: names.height(), file }, names))
 	}
 
 	/// Takes the registry at a finalised block.
@@ -104,8 +68,7 @@ impl Keeper {
 		let is_news = names.learn(height, routers);
 		if is_news || names.height() >= self.written + REWRITE_AFTER {
 			self.written = names.height();
-			// The thread lives as long as this.
-			let _ = self.files.send(encode(&self.genesis, names));
+			self.file.replace(encode(&self.genesis, names));
 		}
 	}
 }

@@ -23,10 +23,13 @@ use tracing::{debug, info, warn};
 
 use crate::{
 	api::events::News,
-	chain::{ChainHandle, Command, Update},
+	chain::{
+		kept::{self, Known},
+		ChainHandle, Command, Update,
+	},
 	config::{self, Config},
 	discovery::Interfaces,
-	dns::{Counts, Dns},
+	dns::{self, Counts, Dns},
 	exit,
 	flows::Flows,
 	gateways::{Exits, Gateways},
@@ -73,6 +76,10 @@ pub struct Shared {
 	pub plain: Option<Rc<Plain>>,
 	/// Names of the mesh.
 	pub names: RefCell<Names>,
+	/// What an earlier run knew of the chain, until the chain speaks.
+	pub kept: RefCell<Option<Known>>,
+	/// What gateways answered, for as long as it stands: for whoever asks here, and for the proxy.
+	pub answers: RefCell<dns::Cache>,
 	/// What was asked of the resolver here.
 	pub questions: Counts,
 	/// Something was put into the agent.
@@ -96,6 +103,8 @@ impl Shared {
 			peers: RefCell::default(),
 			plain,
 			names: RefCell::default(),
+			kept: RefCell::default(),
+			answers: RefCell::default(),
 			questions: Counts::default(),
 			work: Notify::new(),
 			news: News::default(),
@@ -122,6 +131,7 @@ struct Shell {
 	dns: Option<Rc<Dns>>,
 	services: Services,
 	names: names::Keeper,
+	keeper: kept::Keeper,
 	policy: Option<Rc<ExitPolicy>>,
 	kernel: Option<Rc<exit::Kernel>>,
 	own: OverlayAddress,
@@ -233,7 +243,12 @@ impl Shell {
 				self.metrics.claims.inc();
 				self.chain.send(Command::Claim(receipt));
 			}
-			Event::WatchChannel(channel) => self.chain.send(Command::Watch(channel)),
+			Event::WatchChannel(channel) => {
+				self.chain.send(Command::Watch(channel));
+				if let Some(view) = self.keeper.channel(channel).cloned() {
+					self.shared.agent.borrow_mut().recall_channel(view, self.shared.now());
+				}
+			}
 			Event::LinkUp(peer) => info!(%peer, "link up"),
 			Event::LinkDown(peer) => info!(%peer, "link down"),
 			Event::CircuitUp { destination, path } => {
@@ -250,6 +265,7 @@ impl Shell {
 	fn on_update(&mut self, update: Update) -> Result<()> {
 		let now = self.shared.now();
 		self.shared.news.on_update(&update);
+		self.keeper.learn(&update);
 		let mut agent = self.shared.agent.borrow_mut();
 		match update {
 			Update::Connected(genesis) => {
@@ -272,6 +288,7 @@ impl Shell {
 			Update::Time(_) | Update::Witnesses(_) => {}
 			Update::Registry(height, routers) => {
 				self.names.learn(&mut self.shared.names.borrow_mut(), height, &routers);
+				self.shared.kept.take();
 				agent.set_registry(registry(&routers), now);
 				drop(agent);
 				self.shared.gateways.borrow_mut().on_registry(&routers);

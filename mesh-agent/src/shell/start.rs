@@ -78,6 +78,8 @@ pub(super) async fn start(config: Config) -> Result<Started> {
 	let shared = Rc::new(Shared::new(Agent::new(core, crypto, &records, seed, Instant::from_micros(0)), plain));
 	let (names, known) = names::Keeper::open(&config.folder, genesis)?;
 	shared.names.replace(known);
+	let (keeper, earlier) = chain::kept::Keeper::open(&config.folder, genesis)?;
+	shared.kept.replace(earlier);
 	let draws = config.router.is_some() && config.chain.draw_rewards;
 	let witnesses = chain::Witnesses::new(genesis, config.chain.witnesses.clone());
 	let (chain, updates) =
@@ -105,6 +107,7 @@ pub(super) async fn start(config: Config) -> Result<Started> {
 		dns,
 		services: Services::new(shared.clone(), own, services, config.tun.is_none()),
 		names,
+		keeper,
 		policy,
 		kernel,
 		own,
@@ -221,6 +224,9 @@ impl Shell {
 		self.shared.agent.borrow_mut().set_introductions(self.config.introductions().core());
 		discovery::start(&self.shared, &self.config, &mut self.udp);
 		peers::start(&self.shared, &self.config.peers, self.udp.address()?);
+		if let Some(router) = &self.config.router {
+			self.shared.agent.borrow_mut().set_unsecured_limit(router.unsecured_when_cut_off);
+		}
 		if let Some(payer) = &self.config.payer {
 			self.shared.gateways.replace(Gateways::new(payer)?);
 			gateways::look(&self.shared);
@@ -244,7 +250,20 @@ impl Shell {
 				});
 			}
 		}
+		self.recall();
 		Ok(())
+	}
+
+	/// Goes by what an earlier run knew of routers and validators, until the chain says more. Channels are recalled when somebody
+	/// asks for them.
+	fn recall(&self) {
+		let (shared, now) = (&self.shared, self.shared.now());
+		let kept = shared.kept.borrow();
+		let Some(known) = &*kept else { return };
+		shared.agent.borrow_mut().set_registry(registry(&known.routers), now);
+		shared.agent.borrow_mut().set_validators(known.validators.clone(), now);
+		shared.gateways.borrow_mut().on_registry(&known.routers);
+		peers::learn(shared, &known.routers, now);
 	}
 }
 

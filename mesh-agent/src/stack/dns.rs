@@ -9,6 +9,8 @@ use hickory_proto::{
 	rr::{Name, RData, RecordType},
 };
 
+use crate::dns::answers;
+
 /// Where the gateway listens.
 pub(super) const PORT: u16 = 53;
 
@@ -20,8 +22,10 @@ pub(super) enum Kind {
 }
 
 /// A question for a name's addresses.
-pub(super) fn query(id: u16, name: &str, kind: Kind) -> Result<Vec<u8>> {
-	let name = Name::from_utf8(name).with_context(|| format!("{name} is no host name"))?;
+pub(super) fn query(id: u16, name: &str, kind: Kind) -> Result<Message> {
+	let mut name = Name::from_utf8(name).with_context(|| format!("{name} is no host name"))?;
+	// With or without a dot at its end it is the same name.
+	name.set_fqdn(true);
 	let kind = match kind {
 		Kind::V4 => RecordType::A,
 		Kind::V6 => RecordType::AAAA,
@@ -29,22 +33,24 @@ pub(super) fn query(id: u16, name: &str, kind: Kind) -> Result<Vec<u8>> {
 	let mut message = Message::new(id, MessageType::Query, OpCode::Query);
 	message.add_query(Query::query(name, kind));
 	message.metadata.recursion_desired = true;
-	Ok(message.to_vec()?)
+	Ok(message)
+}
+
+/// The answer to this question.
+pub(super) fn read(query: &Message, answer: &[u8]) -> Result<Message> {
+	let answer = Message::from_vec(answer).context("the gateway's answer is no DNS message")?;
+	ensure!(answers(&answer, query), "the gateway answered another question");
+	Ok(answer)
 }
 
 /// The addresses in an answer.
-pub(super) fn addresses(id: u16, answer: &[u8]) -> Result<Vec<IpAddr>> {
-	let message = Message::from_vec(answer).context("the gateway's answer is no DNS message")?;
-	ensure!(message.id == id && message.message_type == MessageType::Response, "the gateway answered another question");
-	Ok(message
-		.answers
-		.iter()
-		.filter_map(|record| match &record.data {
-			RData::A(address) => Some(IpAddr::V4(address.0)),
-			RData::AAAA(address) => Some(IpAddr::V6(address.0)),
-			_ => None,
-		})
-		.collect())
+pub(super) fn addresses(answer: &Message) -> Vec<IpAddr> {
+	let address = |data: &RData| match data {
+		RData::A(address) => Some(IpAddr::V4(address.0)),
+		RData::AAAA(address) => Some(IpAddr::V6(address.0)),
+		_ => None,
+	};
+	answer.answers.iter().filter_map(|record| address(&record.data)).collect()
 }
 
 #[cfg(test)]
@@ -55,14 +61,19 @@ mod tests {
 
 	#[test]
 	fn a_question_gets_its_answer_and_no_other() {
-		let asked = Message::from_vec(&query(7, "example.org", Kind::V4).unwrap()).unwrap();
+		let asked = query(7, "example.org", Kind::V4).unwrap();
 		assert_eq!((asked.id, asked.queries[0].query_type()), (7, RecordType::A));
 		let mut answer = Message::new(7, MessageType::Response, OpCode::Query);
+		answer.add_query(asked.queries[0].clone());
 		let name = asked.queries[0].name().clone();
 		answer.add_answer(Record::from_rdata(name, 60, RData::A(rdata::A::new(192, 0, 2, 1))));
 		let bytes = answer.to_vec().unwrap();
-		assert_eq!(addresses(7, &bytes).unwrap(), [IpAddr::from([192, 0, 2, 1])]);
-		assert!(addresses(8, &bytes).is_err(), "the answer to another question");
-		assert!(addresses(7, b"junk").is_err());
+		assert_eq!(addresses(&read(&asked, &bytes).unwrap()), [IpAddr::from([192, 0, 2, 1])]);
+		for other in
+			[query(8, "example.org", Kind::V4), query(7, "example.net", Kind::V4), query(7, "example.org", Kind::V6)]
+		{
+			assert!(read(&other.unwrap(), &bytes).is_err(), "the answer to another question");
+		}
+		assert!(read(&asked, b"junk").is_err());
 	}
 }

@@ -24,7 +24,10 @@ use super::{
 	device::{Inbox, Outlet, Wire},
 	dns, ip, Stack, MAX_CONNECTIONS, PAYER_V4,
 };
-use crate::exit::Refusal;
+use crate::{
+	dns::{Cache, Key},
+	exit::Refusal,
+};
 
 /// A name that is not resolved after this is asked for again, and then given up.
 const DNS_TIMEOUT: Duration = Duration::from_secs(3);
@@ -127,17 +130,21 @@ impl Payer {
 		answer
 	}
 
-	/// Has the gateway resolve a name.
-	pub async fn resolve(&self, name: &str) -> anyhow::Result<Vec<IpAddr>> {
+	/// Has the gateway resolve a name, unless the answer is known.
+	pub async fn resolve(&self, name: &str, known: &RefCell<Cache>) -> anyhow::Result<Vec<IpAddr>> {
 		let mut found = Vec::new();
 		for kind in [dns::Kind::V4, dns::Kind::V6] {
-			found.extend(self.ask(name, kind).await?);
+			found.extend(self.ask(name, kind, known).await?);
 		}
 		anyhow::ensure!(!found.is_empty(), "the gateway knows no address of {name}");
 		Ok(found)
 	}
 
-	async fn ask(&self, name: &str, kind: dns::Kind) -> anyhow::Result<Vec<IpAddr>> {
+	async fn ask(&self, name: &str, kind: dns::Kind, known: &RefCell<Cache>) -> anyhow::Result<Vec<IpAddr>> {
+		let key = Key::of(&dns::query(0, name, kind)?);
+		if let Some(answer) = known.borrow_mut().get(&key, std::time::Instant::now()) {
+			return Ok(dns::addresses(&answer));
+		}
 		for _ in 0..DNS_TRIES {
 			anyhow::ensure!(!self.is_over(), "the gateway is gone");
 			let port = {
@@ -150,13 +157,15 @@ impl Payer {
 			self.desk.questions.borrow_mut().push((port, sender));
 			let from = SocketAddr::new(IpAddr::V6(self.own.to_ipv6()), port);
 			let to = SocketAddr::new(IpAddr::V6(self.gateway.to_ipv6()), dns::PORT);
-			if let Some(packet) = ip::udp_packet(from, to, &query) {
+			if let Some(packet) = ip::udp_packet(from, to, &query.to_vec()?) {
 				self.outlet.send(&packet);
 			}
 			let answer = tokio::time::timeout(DNS_TIMEOUT, answer).await;
 			self.desk.questions.borrow_mut().retain(|(waiting, _)| *waiting != port);
 			if let Ok(Ok(answer)) = answer {
-				return dns::addresses(port, &answer);
+				let answer = dns::read(&query, &answer)?;
+				known.borrow_mut().put(key, &answer, std::time::Instant::now());
+				return Ok(dns::addresses(&answer));
 			}
 		}
 		anyhow::bail!("the gateway does not answer questions for names")

@@ -85,7 +85,7 @@ impl Agent {
 	pub(super) fn open_circuit(&mut self, to: OverlayAddress, now: Instant) -> Option<u32> {
 		let Route { link, metric } = self.next_route(to, &[], None, now)?;
 		let protected = self.asks_protection(&to, now);
-		let pays = self.config.max_price > 0 && !protected;
+		let pays = self.config.max_price > 0 && !protected && self.is_paid(&to);
 		let channel = self.purse.as_ref().filter(|_| pays).map(|purse| purse.spending().channel);
 		let seed = self.random();
 		let mut handshake = Handshake::new(Role::Initiator, USAGE, &[], &self.config.secrets, &self.crypto, seed);
@@ -229,6 +229,11 @@ impl Agent {
 		if let (Refusal::Class, Some(source)) = (reason, self.sources.get(&id)) {
 			let to = source.destination;
 			self.ungranted(to, now);
+		}
+		if let (Refusal::Price, Some(source)) = (reason, self.sources.get(&id)) {
+			// Nothing is carried for free there: money is tried again.
+			let free = source.channel.is_none().then_some(source.destination);
+			free.map(|to| self.unpaid.remove(&to));
 		}
 		let why = match reason {
 			Refusal::NoRoute => "a router knows no way",

@@ -19,6 +19,8 @@ mod renew;
 mod shares;
 mod status;
 mod timers;
+mod unpaid;
+mod unsecured;
 mod weights;
 
 use alloc::{
@@ -29,7 +31,7 @@ use core::{net::SocketAddr, time::Duration};
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
-use towpath_primitives::{ChannelId, NodeId, OverlayAddress, Price, SignedReceipt};
+use towpath_primitives::{Amount, ChannelId, NodeId, OverlayAddress, Price, SignedReceipt};
 
 pub use avoid::WASTED;
 pub use peers::PeerStatus;
@@ -215,9 +217,14 @@ pub struct Agent {
 	accounts: BTreeMap<ChannelId, Account>,
 	purse: Option<Purse>,
 	finishing: bool,
+	/// U: what may be served beyond what is secured, while the chain is out of reach.
+	unsecured: Amount,
+	/// Destinations whose routers take no money at the moment: circuits to them are free, and until when.
+	unpaid: BTreeMap<OverlayAddress, Instant>,
 	registry: BTreeMap<NodeId, RouterInfo>,
 	head: Option<(Head, Instant)>,
 	head_before: u64,
+	started: Instant,
 	ticket: u64,
 	free: BTreeMap<LinkId, Bucket>,
 	protected: protected::Protected,
@@ -276,9 +283,12 @@ impl Agent {
 			accounts: BTreeMap::new(),
 			purse: None,
 			finishing: false,
+			unsecured: 0,
+			unpaid: BTreeMap::new(),
 			registry: BTreeMap::new(),
 			head: None,
 			head_before: 0,
+			started: now,
 			ticket: 0,
 			free: BTreeMap::new(),
 			protected: protected::Protected::default(),

@@ -28,16 +28,20 @@ const TRAILING: Duration = Duration::from_millis(500);
 impl Agent {
 	pub(super) fn restore(&mut self, records: &[Record], now: Instant) {
 		let mut found: BTreeMap<ChannelId, (Option<SignedReceipt>, Option<Metered>)> = BTreeMap::new();
+		let mut bases = BTreeMap::new();
 		for record in records {
 			match record {
 				Record::Receipt(signed) => found.entry(signed.receipt.channel).or_default().0 = Some(*signed),
 				Record::Meter { channel, ceiling } => found.entry(*channel).or_default().1 = Some(Metered(*ceiling)),
 				Record::Head(number) => self.head_before = self.head_before.max(*number),
+				Record::Unsecured { channel, base } => drop(bases.insert(*channel, base.map(Metered))),
 				Record::Payee { .. } => {}
 			}
 		}
 		for (channel, (receipt, ceiling)) in found {
-			self.accounts.insert(channel, Account::restored(self.node, channel, receipt, ceiling, now));
+			let mut account = Account::restored(self.node, channel, receipt, ceiling, now);
+			account.restore_base(bases.get(&channel).copied().flatten());
+			self.accounts.insert(channel, account);
 			self.events.push_back(Event::WatchChannel(channel));
 		}
 	}
@@ -54,6 +58,7 @@ impl Agent {
 			self.raise_ceiling(channel, price, now);
 			self.tell_caps(channel, now);
 		}
+		self.tend_unpaid(now);
 	}
 
 	/// What the finalised chain says of a channel; nothing, if it has none of that number.
@@ -62,13 +67,39 @@ impl Agent {
 			purse.set_view(view.clone());
 		}
 		if let Some(account) = self.accounts.get_mut(&channel) {
+			let paid = if view.is_none() { account.remember_paid() } else { None };
 			account.set_view(view.clone());
+			if let Some(base) = paid {
+				self.persist(Record::Unsecured { channel, base: Some(base.0) });
+			}
+		}
+		self.settle_base(channel, now);
+		self.on_view(channel, view.is_some(), now);
+	}
+
+	/// What an earlier run knew of a channel, for as long as the chain is out of reach. It counts as old (R3): who signs and who is
+	/// paid is known from it, and nothing is served for it, unless at the operator's own risk.
+	pub fn recall_channel(&mut self, view: ChannelView, now: Instant) {
+		let channel = view.id;
+		let purse = self.purse.as_mut().filter(|purse| purse.spending().channel == channel && purse.view().is_none());
+		if let Some(purse) = purse {
+			purse.set_view(Some(view.clone()));
+		}
+		if let Some(account) = self.accounts.get_mut(&channel) {
+			account.recall_view(view);
+		}
+		self.on_view(channel, true, now);
+	}
+
+	/// What has waited for a view goes on.
+	fn on_view(&mut self, channel: ChannelId, known: bool, now: Instant) {
+		if let Some(account) = self.accounts.get_mut(&channel) {
 			if let Some(Err(_)) = account.take_early().map(|early| self.accept_receipt(early, now)) {
 				self.drop_packet(Reason::Message);
 			}
 			self.claim_if_due(channel, now);
 		}
-		self.settle_waiting_binds(channel, view.is_some(), now);
+		self.settle_waiting_binds(channel, known, now);
 		// A claim that came home raises what may be served; the ceiling on disk has to follow.
 		let price = self.config.price;
 		self.raise_ceiling(channel, price, now);
@@ -98,7 +129,7 @@ impl Agent {
 	}
 
 	/// Unasked, when a cap has grown (M5).
-	fn tell_caps(&mut self, channel: ChannelId, now: Instant) {
+	pub(super) fn tell_caps(&mut self, channel: ChannelId, now: Instant) {
 		let Serving::UpTo(cap) = self.cap(channel, now) else { return };
 		let told: Vec<_> = self
 			.hops
@@ -109,8 +140,8 @@ impl Agent {
 		told.into_iter().for_each(|id| self.send_reading(id, now));
 	}
 
-	/// What a channel is served up to.
-	pub(super) fn cap(&self, channel: ChannelId, now: Instant) -> Serving {
+	/// What a channel is served up to by R2 and R3.
+	pub(super) fn secured_cap(&self, channel: ChannelId, now: Instant) -> Serving {
 		let Some(account) = self.accounts.get(&channel) else { return Serving::Unknown };
 		let others = match account.claimed() {
 			Some(_) => 0,
@@ -143,7 +174,7 @@ impl Agent {
 
 	/// R3: a view that is too old ends service, and what is unclaimed is claimed while that may still help.
 	pub(super) fn claim_if_stale(&mut self, channel: ChannelId, now: Instant) {
-		let stale = self.cap(channel, now) == Serving::Stale;
+		let stale = self.secured_cap(channel, now) == Serving::Stale;
 		let idle = self.accounts.get(&channel).is_some_and(|account| account.claim_retry_at().is_none());
 		if stale && idle {
 			self.retry_claim(channel, now);

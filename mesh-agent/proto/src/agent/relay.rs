@@ -39,7 +39,9 @@ impl Agent {
 			return refuse(self, Refusal::TooLong);
 		}
 		let admitted = self.links.peer(link).is_some_and(|peer| self.is_admitted(&peer));
-		if place > 1 && !admitted {
+		// Who carries for others judges whose circuits come over whom; an end that knows of no registry takes its own from its router.
+		let judges = self.config.transit || !self.registry.is_empty();
+		if place > 1 && !admitted && judges {
 			return refuse(self, Refusal::NotAdmitted);
 		}
 		if !self.has_place(link, admitted, now) {

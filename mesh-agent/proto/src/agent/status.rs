@@ -114,6 +114,8 @@ pub struct AccountStatus {
 	pub spent: Amount,
 	/// Whether and up to what it is served.
 	pub serving: Serving,
+	/// What may be lost, of what was served beyond what is secured.
+	pub at_risk: Amount,
 }
 
 /// A moment in an agent's life.
@@ -230,6 +232,7 @@ impl Agent {
 			unclaimed: account.unclaimed(),
 			spent: account.spent().to_amount(),
 			serving: self.cap(account.channel(), now),
+			at_risk: account.at_risk().to_amount(),
 		})
 	}
 

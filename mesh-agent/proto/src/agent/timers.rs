@@ -83,12 +83,14 @@ impl Agent {
 		self.tell_lengths(now);
 		self.forget_gone(now);
 		over.into_iter().for_each(|id| self.remove_hop(id));
+		self.tend_unpaid(now);
 		let channels: Vec<_> = self.accounts.keys().copied().collect();
 		for channel in channels {
 			if self.accounts.get(&channel).and_then(|account| account.claim_retry_at()).is_some_and(|at| at <= now) {
 				self.retry_claim(channel, now);
 			}
 			self.claim_if_stale(channel, now);
+			self.go_beyond(channel, now);
 		}
 	}
 
@@ -103,7 +105,8 @@ impl Agent {
 			let waited = now.since(source.sent_at) >= SETUP_RETRY;
 			let young = now.since(source.since) < SETUP_TIMEOUT;
 			let old = now.since(source.since) >= source.renew_after();
-			let claims = if source.claim_under_way() { CLAIM_LATENCY * 3 } else { Duration::ZERO };
+			let unwanted = self.is_unwanted(source, now);
+			let claims = if source.claim_under_way() && !unwanted { CLAIM_LATENCY * 3 } else { Duration::ZERO };
 			let patience = PATIENCE.max(source.rtt * 4).max(claims);
 			let other_class = source.setup.protected != self.asks_protection(&source.destination, now);
 			if source.phase == Phase::Live && (old || other_class || source.is_worn() || self.is_detour(id)) {
@@ -112,12 +115,19 @@ impl Agent {
 			let Some(source) = self.sources.get(&id) else { continue };
 			match source.phase {
 				Phase::Offering | Phase::Binding if !young => {
+					// Offers came and the bind stays unanswered: somebody waits for the chain's word on our channel.
+					if source.phase == Phase::Binding && source.channel.is_some() && self.is_cut_off(now) {
+						self.give_up_paying(source.destination, now);
+					}
 					self.avoid_path(id, REFUSED_FOR, now);
 					self.source_broke(id, "no answer", now)
 				}
 				Phase::Offering if waited => self.send_setup(id, now),
 				Phase::Binding if waited => self.send_bind(id, now),
 				Phase::Live if source.stalled(now, patience) => {
+					if unwanted {
+						self.give_up_paying(source.destination, now);
+					}
 					self.avoid_fault(id, now);
 					self.source_broke(id, "nothing is verified any more", now)
 				}

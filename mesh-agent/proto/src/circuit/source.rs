@@ -507,6 +507,13 @@ impl Source {
 		self.hops.iter().filter_map(|hop| hop.reading.as_ref()).any(held_back)
 	}
 
+	/// Whether a router holds receipts of ours and serves nothing for them: its view of the chain is old (R3).
+	pub fn serves_nothing(&self) -> bool {
+		let idle =
+			|reading: &Reading| reading.cap == 0 && reading.receipt.is_some_and(|signed| signed.receipt.owed > 0);
+		self.hops.iter().filter_map(|hop| hop.reading.as_ref()).any(idle)
+	}
+
 	/// M5: lays the routers' accounts side by side. The routers beside the worst fault, if there is one.
 	pub fn audit(&mut self, stalled: bool, now: Instant) -> Vec<NodeId> {
 		let Some(end) = &self.end else { return Vec::new() };

@@ -81,21 +81,25 @@ pub struct ClaimDue(pub SignedReceipt);
 /// One channel.
 #[derive(Debug)]
 pub struct Account {
-	node: NodeId,
-	channel: ChannelId,
-	view: Option<ChannelView>,
+	pub(super) node: NodeId,
+	pub(super) channel: ChannelId,
+	pub(super) view: Option<ChannelView>,
+	/// The view is an earlier run's: it counts as old until the chain's word on this channel has come (R3).
+	kept: bool,
 	receipt: Option<SignedReceipt>,
 	/// On their way to the disk, with their tickets.
 	pending: VecDeque<(u64, SignedReceipt)>,
 	/// The chain has forgotten the channel: nothing of it is at risk any more.
-	over: bool,
+	pub(super) over: bool,
 	/// Came before the chain's word on the channel.
 	early: Option<SignedReceipt>,
-	spent: Metered,
+	pub(super) spent: Metered,
 	/// What packets will cost that wait to leave.
-	held: Metered,
-	ceiling: Metered,
-	ceiling_pending: Option<(u64, Metered)>,
+	pub(super) held: Metered,
+	pub(super) ceiling: Metered,
+	pub(super) ceiling_pending: Option<(u64, Metered)>,
+	/// What is above is at the operator's own risk.
+	pub(super) base: Option<Metered>,
 	metered: u64,
 	/// Of that share, what is used.
 	control: u64,
@@ -111,6 +115,7 @@ impl Account {
 			node,
 			channel,
 			view: None,
+			kept: false,
 			receipt: None,
 			pending: VecDeque::new(),
 			over: false,
@@ -119,6 +124,7 @@ impl Account {
 			held: Metered::default(),
 			ceiling: Metered::default(),
 			ceiling_pending: None,
+			base: None,
 			metered: 0,
 			control: 0,
 			control_free: Bucket::new(CONTROL_RATE, CONTROL_BURST, now),
@@ -163,10 +169,18 @@ impl Account {
 	/// New finalised state. A channel that the chain has forgotten is over.
 	pub fn set_view(&mut self, view: Option<ChannelView>) {
 		self.over = view.is_none();
+		self.kept = false;
 		self.view = view;
 	}
 
-	fn owed(&self) -> Amount {
+	/// What an earlier run knew, unless the chain has spoken. It tells who signs and what was claimed; nothing is served for it.
+	pub fn recall_view(&mut self, view: ChannelView) {
+		if self.view.is_none() && !self.over {
+			(self.view, self.kept) = (Some(view), true);
+		}
+	}
+
+	pub(super) fn owed(&self) -> Amount {
 		self.receipt.map_or(0, |signed| signed.receipt.owed)
 	}
 
@@ -193,7 +207,7 @@ impl Account {
 	pub fn serving(&self, limits: &Limits, others: Amount, fresh_for: Option<Duration>) -> Serving {
 		let Some(view) = &self.view else { return Serving::Unknown };
 		// R3: how long ago a newer finalised head was seen.
-		if fresh_for.is_none_or(|age| age > view.window / 2) {
+		if self.kept || fresh_for.is_none_or(|age| age > view.window / 2) {
 			return Serving::Stale;
 		}
 		if view.status != ChannelStatus::Open {

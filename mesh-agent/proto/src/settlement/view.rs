@@ -3,6 +3,7 @@
 use alloc::collections::BTreeMap;
 use core::time::Duration;
 
+use codec::{Decode, Encode};
 use towpath_primitives::{Amount, ChannelId, NodeId, ReceiptKey};
 
 /// A finalised block.
@@ -13,7 +14,7 @@ pub struct Head {
 }
 
 /// Where a channel stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum ChannelStatus {
 	/// It can be spent.
 	Open,
@@ -24,7 +25,7 @@ pub enum ChannelStatus {
 }
 
 /// A channel in finalised state.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct ChannelView {
 	/// Its number.
 	pub id: ChannelId,

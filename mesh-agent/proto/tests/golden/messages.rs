@@ -313,6 +313,16 @@ fn records() -> Vec<Value> {
 		vector("Record::Meter", &Record::Meter { channel, ceiling }, indexed(1, meter)),
 		vector("Record::Payee", &Record::Payee { channel, node, owed, bytes }, indexed(2, payee)),
 		vector("Record::Head", &Record::Head(channel), indexed(3, vec![("number", le64(channel))])),
+		vector(
+			"Record::Unsecured",
+			&Record::Unsecured { channel, base: Some(ceiling) },
+			indexed(4, vec![("channel", le64(channel)), ("base is there", vec![1]), ("base", le128(ceiling))]),
+		),
+		vector(
+			"Record::Unsecured that is over",
+			&Record::Unsecured { channel, base: None },
+			indexed(4, vec![("channel", le64(channel)), ("no base", vec![0])]),
+		),
 	]
 }
 
