@@ -14,7 +14,7 @@ use smoltcp::{
 	wire::IpAddress,
 };
 use tcp::Leaf;
-use towpath_proto::{forward::Reason, time::Instant};
+use towpath_proto::time::Instant;
 use towpath_sim::{Net, WireSpec};
 
 /// As the agent's stack has it.
@@ -163,15 +163,10 @@ fn what_was_under_way_when_a_cable_fell_silent_is_late_and_not_lost() {
 		for place in 0..3 {
 			let mut scene = scene(710, wire(50, 5));
 			stream(&mut scene.net, scene.household, scene.far, ms(2), secs(1));
-			let ends = [scene.household, scene.far];
-			let before = drops(&mut scene.net, &ends, Reason::Delay);
 			let came = numbered(&mut scene, down, place);
 			let lost = came.iter().filter(|times| **times == 0).count();
 			let twice = came.iter().filter(|times| **times > 1).count();
-			// What waited is a queue that stands for a while, and controlled delay takes a few packets out of it.
-			let taken = drops(&mut scene.net, &ends, Reason::Delay) - before;
-			assert_eq!(lost as u64, taken, "down {down}, place {place}");
-			assert!(lost < 10, "{lost} lost: down {down}, place {place}");
+			assert_eq!(lost, 0, "down {down}, place {place}");
 			// What arrived and was not reported yet.
 			assert!(twice < 60, "{twice} came twice: down {down}, place {place}");
 		}

@@ -16,6 +16,9 @@ use crate::{
 
 /// It waits for so long. Later on its senders have given up, or sent it again more than once.
 const LIFE: Duration = Duration::from_secs(5);
+/// From then on controlled delay counts: a backlog of a break is no queue that its senders should have kept short, and they take
+/// several losses at once badly.
+const GRACE: Duration = Duration::from_secs(1);
 /// Most addresses for which something waits, each way.
 const MOST: usize = 256;
 
@@ -119,8 +122,8 @@ impl Agent {
 		let Some(hop) = self.hops.get_mut(&id) else { return };
 		let class = hop.class();
 		let Some(far) = hop.far.as_mut() else { return };
-		let mut dropped = Vec::new();
-		far.queue.append(&mut queue, &queue_bounds(class, far.rtt), now, &mut dropped);
+		let (mut dropped, then) = (Vec::new(), if before.is_some() { now + GRACE } else { now });
+		far.queue.append(&mut queue, &queue_bounds(class, far.rtt), then, &mut dropped);
 		far.before = before;
 		dropped.iter().for_each(|_| self.drops.add(Reason::QueueFull));
 	}
@@ -141,11 +144,11 @@ impl Agent {
 	}
 
 	fn put_in_front(&mut self, queue: &mut Queue, packets: Vec<Vec<u8>>, bounds: &Bounds, now: Instant) {
-		let (mut all, mut dropped) = (Queue::default(), Vec::new());
+		let (mut all, mut dropped, then) = (Queue::default(), Vec::new(), now + GRACE);
 		for packet in packets {
-			all.push(flow_of(&packet, self.flow_secret), 0, packet, bounds, now, &mut dropped);
+			all.push(flow_of(&packet, self.flow_secret), 0, packet, bounds, then, &mut dropped);
 		}
-		all.append(queue, bounds, now, &mut dropped);
+		all.append(queue, bounds, then, &mut dropped);
 		*queue = all;
 		dropped.iter().for_each(|_| self.drops.add(Reason::QueueFull));
 	}
