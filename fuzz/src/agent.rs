@@ -293,6 +293,7 @@ impl World {
 		use codec::Encode;
 		let thread = script.byte().into();
 		let message = match kind & 1 {
+			_ if kind & 0x40 != 0 => EndMessage::Resume { circuit: [script.byte(); 8], highest: script.number() },
 			0 => EndMessage::Report {
 				highest: script.number(),
 				verified: script.number(),

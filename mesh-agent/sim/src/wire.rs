@@ -32,6 +32,8 @@ pub struct Wire {
 	pub cut: bool,
 	/// Share of data packets that is lost besides, in ten-thousandths: somebody on the way routes well and drops.
 	pub drops: u64,
+	/// No packet of any circuit arrives, and everything else does: somebody has lost its circuits, and talks to neighbours.
+	pub hole: bool,
 	/// Each datagram takes longer by up to this, as luck has it; none overtakes another.
 	pub jitter: Duration,
 	arrived: Instant,
@@ -55,6 +57,7 @@ impl Wire {
 			counts: [0; 2],
 			cut: false,
 			drops: 0,
+			hole: false,
 			jitter: Duration::ZERO,
 			arrived: Instant::default(),
 			delivered: 0,
@@ -97,6 +100,7 @@ impl Wire {
 		self.delivered += bits / 8;
 		let luck = mix(self.seed ^ mix(*count << 2 | 2)) % 1_000;
 		self.arrived = self.arrived.max(self.free_at + self.spec.delay + self.jitter * luck as u32 / 1_000);
+		let lost = lost || self.hole && datagram.first() == Some(&1);
 		(!self.cut && !lost).then_some(self.arrived)
 	}
 }

@@ -71,6 +71,7 @@ impl Agent {
 		for id in behind {
 			self.refuse_back(id, Refusal::Broken);
 			self.close_onward(id);
+			self.keep_back(id, now);
 			self.remove_hop(id);
 		}
 		let own: alloc::vec::Vec<_> =
@@ -108,6 +109,7 @@ impl Agent {
 							Direction::Up => self.close_onward(target.circuit),
 							Direction::Down => self.refuse_back(target.circuit, Refusal::Broken),
 						}
+						self.keep_back(target.circuit, now);
 						self.remove_hop(target.circuit);
 					}
 					None => self.drop_packet(Reason::UnknownLabel),

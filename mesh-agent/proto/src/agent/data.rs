@@ -37,7 +37,7 @@ impl Agent {
 		} else {
 			match self.open_circuit_in_time(to, now) {
 				Some(id) => self.queue_at_source(id, packet, now),
-				None => self.drop_packet(Reason::NoCircuit),
+				None => self.wait_out(to, packet, now),
 			}
 		}
 	}
@@ -50,7 +50,7 @@ impl Agent {
 		}
 		match self.far_of.get(&to).copied() {
 			Some(id) => self.queue_at_far_end(id, packet, now),
-			None => self.drop_packet(Reason::NoCircuit),
+			None => self.wait_back(to, packet, now),
 		}
 	}
 
@@ -117,6 +117,10 @@ impl Agent {
 				let end = self.sources.get_mut(&id).and_then(|source| source.end.as_mut());
 				let Some(mut sealed) = end.map(|end| end.seal_as(flags, part, now)) else { break };
 				self.put_on_link(link, label, Origin::Source(id), &mut sealed, now);
+			}
+			if let Some(source) = self.sources.get_mut(&id) {
+				let sequence = source.end.as_ref().map_or(0, |end| end.sequence);
+				source.flight.sent(sequence, packet, now);
 			}
 		}
 		dropped.iter().for_each(|_| self.drops.add(Reason::Delay));
@@ -190,6 +194,10 @@ impl Agent {
 				let Some(end) = far.and_then(|far| far.end.as_mut()) else { return };
 				let mut sealed = end.seal_as(flags, part, now);
 				self.put_on_link(back, label, origin, &mut sealed, now);
+			}
+			if let Some(far) = self.hops.get_mut(&id).and_then(|hop| hop.far.as_mut()) {
+				let sequence = far.end.as_ref().map_or(0, |end| end.sequence);
+				far.flight.sent(sequence, packet, now);
 			}
 			self.report_when_due(id, now);
 		}

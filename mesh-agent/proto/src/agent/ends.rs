@@ -6,11 +6,15 @@ use core::time::Duration;
 use codec::Encode;
 use towpath_primitives::{OverlayAddress, Signature};
 
-use super::{avoid::AVOIDED_FOR, Agent, Event, MAX_QUEUE};
+use super::{
+	avoid::AVOIDED_FOR,
+	timers::{KEEPALIVE, KEEPALIVE_LATELY},
+	Agent, Event, MAX_QUEUE,
+};
 use crate::{
 	circuit::{
-		end_keys, hop_keys, Direction, End, Phase, Sample, Source, SourceHop, SourceStart, Target, LEAST_LIFETIME,
-		USAGE,
+		end_keys, hop_keys, Arrived, Direction, End, Phase, Sample, Source, SourceHop, SourceStart, Target,
+		LEAST_LIFETIME, USAGE,
 	},
 	crypto::{Handshake, Role},
 	egress::Origin,
@@ -30,7 +34,7 @@ const REPORT_BYTES: u64 = 32 * 1024;
 /// Between set-ups that fail: doubled from the first figure to the second.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 /// A circuit that was used so lately is replaced when it breaks, and for so long that is tried.
-const WANTED: Duration = Duration::from_secs(30);
+pub(super) const WANTED: Duration = Duration::from_secs(30);
 /// Between looks for a way to what is wanted.
 const REOPEN: Duration = Duration::from_millis(100);
 /// Destinations whose failed set-ups are remembered.
@@ -102,7 +106,11 @@ impl Agent {
 		let target = Target { link, circuit: id, direction: Direction::Down, source: true };
 		let own_label = self.labels.give(target)?;
 		let start = SourceStart { setup, secret, destination: to, channel, link, metric, own_label, handshake };
-		self.sources.insert(id, Source::new(start, now));
+		let mut source = Source::new(start, now);
+		if let Some((queue, before)) = self.take_kept_out(&to) {
+			(source.queue, source.before) = (queue, before);
+		}
+		self.sources.insert(id, source);
 		self.source_to.insert(to, id);
 		self.send_setup(id, now);
 		Some(id)
@@ -256,7 +264,6 @@ impl Agent {
 		}
 		let Some(source) = self.sources.get_mut(&id) else { return };
 		let destination = source.destination;
-		let mut queue = source.take_queue();
 		let was_live = source.phase == Phase::Live;
 		if !was_live {
 			self.postpone(destination, now);
@@ -274,21 +281,18 @@ impl Agent {
 		}
 		self.wake(now);
 		self.successors.retain(|_, next| *next != id);
-		if self.succeed(id, &mut queue, now) {
+		if self.succeed(id, now) {
 			return self.pay(now);
 		}
+		let (queue, before) = self.cut_off(id, now);
 		// The other end may be the one with something to say, and cannot without a circuit.
 		let wanted = !queue.is_empty() || (was_live && used < WANTED);
 		if wanted {
 			self.wanted.insert(destination, now + WANTED);
 		}
-		match self.reopen(destination, now) {
-			Some(next) => {
-				let Some(source) = self.sources.get_mut(&next) else { return };
-				source.queue = queue;
-			}
-			None if !queue.is_empty() => self.drop_packet(Reason::NoCircuit),
-			None => {}
+		self.keep_out(destination, queue, before, now);
+		if self.reopen(destination, now).is_none() && !self.wanted.contains_key(&destination) {
+			self.drop_kept_out(&destination);
 		}
 		self.pay(now);
 	}
@@ -322,6 +326,7 @@ impl Agent {
 			EndMessage::Report { highest, verified, sequence, sent, waiting, damaged, echo } => {
 				if let Some((stamp, held)) = echo {
 					source.promise.confirm(stamp);
+					source.before = source.before.filter(|_| !source.promise.is_known());
 					let rtt =
 						now.since(Instant::from_micros(stamp)).saturating_sub(Duration::from_micros(u64::from(held)));
 					source.echoed(rtt, now);
@@ -341,7 +346,7 @@ impl Agent {
 				self.flush_source(id, now);
 				self.send_limit(id, now);
 			}
-			EndMessage::Limit { .. } => self.drop_packet(Reason::Message),
+			EndMessage::Limit { .. } | EndMessage::Resume { .. } => self.drop_packet(Reason::Message),
 		}
 	}
 
@@ -353,7 +358,11 @@ impl Agent {
 		}
 		let bytes = source.promise.bytes();
 		let lost = source.promise.is_lost(source.rtt, now);
-		let idle = source.promise.age(now) >= super::timers::KEEPALIVE;
+		let pause = match now.since(source.used.max(source.progress)) < WANTED {
+			true => KEEPALIVE_LATELY,
+			false => KEEPALIVE,
+		};
+		let idle = source.promise.age(now) >= pause;
 		let length = source.length_down();
 		let news = bytes > 0 && length != source.told_length;
 		let bytes = match source.next_limit(now) {
@@ -365,6 +374,9 @@ impl Agent {
 		let stamp = source.promise.make(bytes, now);
 		let message = EndMessage::Limit { bytes, pace: source.pace(now), stamp, length }.encode();
 		source.told_length = length;
+		if let Some(Arrived { circuit, highest }) = source.before {
+			self.send_end_message_up(id, &EndMessage::Resume { circuit, highest }.encode(), now);
+		}
 		self.send_end_message_up(id, &message, now);
 		self.wake(now + Duration::from_millis(100));
 	}
@@ -394,6 +406,7 @@ impl Agent {
 				self.flush_far_end(id, now);
 				self.report_now(id, now);
 			}
+			EndMessage::Resume { circuit, highest } => self.resume(id, circuit, highest, now),
 			EndMessage::Report { .. } => self.drop_packet(Reason::Message),
 		}
 	}
@@ -445,7 +458,7 @@ impl Agent {
 	pub fn queued_for(&self, to: &OverlayAddress) -> usize {
 		let source = self.source_to.get(to).and_then(|id| self.sources.get(id)).map(|source| source.queue.bytes());
 		let far = self.far_of.get(to).and_then(|id| self.hops.get(id)?.far.as_ref()).map(|far| far.queue.bytes());
-		source.or(far).unwrap_or(0)
+		source.or(far).unwrap_or_else(|| self.kept.bytes(to))
 	}
 
 	/// Room for so many bytes more towards an address; what is above will be dropped.

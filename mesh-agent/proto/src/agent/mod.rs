@@ -9,6 +9,7 @@ mod control;
 mod data;
 mod egress;
 mod ends;
+mod kept;
 mod lengths;
 mod money;
 mod peers;
@@ -213,6 +214,8 @@ pub struct Agent {
 	moves: better::Moves,
 	/// Destinations whose circuit broke while it was used, and until when another one is tried.
 	wanted: BTreeMap<OverlayAddress, Instant>,
+	/// What waits for their circuits, and for those of others that broke.
+	kept: kept::Kept,
 	next_circuit: u32,
 	accounts: BTreeMap<ChannelId, Account>,
 	purse: Option<Purse>,
@@ -279,6 +282,7 @@ impl Agent {
 			avoided: avoid::Avoided::default(),
 			moves: better::Moves::default(),
 			wanted: BTreeMap::new(),
+			kept: kept::Kept::default(),
 			next_circuit: 0,
 			accounts: BTreeMap::new(),
 			purse: None,
@@ -387,8 +391,8 @@ impl Agent {
 
 	/// When [`Self::handle_timeout`] wants to be called.
 	pub fn poll_timeout(&self) -> Option<Instant> {
-		let circuits =
-			(!self.sources.is_empty() || !self.hops.is_empty() || !self.wanted.is_empty()).then_some(self.due);
+		let idle = self.sources.is_empty() && self.hops.is_empty() && self.wanted.is_empty() && self.kept.is_empty();
+		let circuits = (!idle).then_some(self.due);
 		let waiting = self.next_waiting();
 		[self.links.poll_timeout(), self.babel.poll_timeout(), self.next_introduction(), circuits, waiting]
 			.into_iter()

@@ -2,13 +2,13 @@
 
 use alloc::vec::Vec;
 
-use towpath_primitives::{OverlayAddress, Signature};
+use towpath_primitives::Signature;
 
 use super::{Agent, Event};
 use crate::{
 	circuit::{
-		end_keys, hop_keys, Binding, Direction, End, FarEnd, Hop, Onward, Target, Unbound, LEAST_PACE, OFFER_LIFETIME,
-		UNBOUND_LIFE, USAGE,
+		end_keys, hop_keys, Binding, Direction, End, FarEnd, Flight, Hop, Onward, Target, Unbound, LEAST_PACE,
+		OFFER_LIFETIME, UNBOUND_LIFE, USAGE,
 	},
 	crypto::{Handshake, MacKey, Role},
 	forward::Reason,
@@ -101,6 +101,8 @@ impl Agent {
 					length: None,
 					rtt: LONGEST_TRIP,
 					queue: super::Queue::default(),
+					flight: Flight::default(),
+					before: None,
 					stamp: 0,
 					echo: None,
 					reported: (0, 0, now),
@@ -290,7 +292,7 @@ impl Agent {
 			far.end = Some(End::new(self.crypto.aead(&down), self.crypto.aead(&up), chain, now));
 			let peer = identity.node.overlay_address();
 			far.peer = Some(peer);
-			self.answer_over(peer, id);
+			self.answer_over(peer, id, now);
 		}
 		let Some(hop) = self.hops.get_mut(&id) else { return };
 		hop.binding = binding;
@@ -298,17 +300,6 @@ impl Agent {
 		hop.used = now;
 		self.send_reading(id, now);
 		self.report_now(id, now);
-	}
-
-	/// Answers to this peer take this circuit from now on, with what waited for the one before.
-	fn answer_over(&mut self, peer: OverlayAddress, id: u32) {
-		let before = self.far_of.insert(peer, id).filter(|before| *before != id);
-		let old = before.and_then(|before| self.hops.get_mut(&before)?.far.as_mut());
-		let waiting = old.map(|far| core::mem::take(&mut far.queue));
-		let far = self.hops.get_mut(&id).and_then(|hop| hop.far.as_mut());
-		if let (Some(queue), Some(far)) = (waiting, far) {
-			far.queue = queue;
-		}
 	}
 
 	/// Says no to the source.

@@ -39,10 +39,14 @@ impl Agent {
 	}
 
 	/// A circuit is over before its successor is live. Whether there is one, which takes what waits.
-	pub(super) fn succeed(&mut self, old: u32, queue: &mut super::Queue, now: Instant) -> bool {
+	pub(super) fn succeed(&mut self, old: u32, now: Instant) -> bool {
 		let Some(next) = self.successors.remove(&old) else { return false };
 		let Some(to) = self.sources.get(&next).map(|source| source.destination) else { return false };
-		self.inherit(to, next, core::mem::take(queue), now);
+		let (queue, before) = self.cut_off(old, now);
+		self.inherit(to, next, queue, now);
+		if let Some(next) = self.sources.get_mut(&next) {
+			next.before = before;
+		}
 		true
 	}
 

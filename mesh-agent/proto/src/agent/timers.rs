@@ -16,7 +16,9 @@ use crate::{
 pub(super) const SETUP_RETRY: Duration = Duration::from_millis(400);
 /// A circuit that is not live after this is given up.
 const SETUP_TIMEOUT: Duration = Duration::from_secs(4);
-/// A circuit without traffic shows so often that it is wanted.
+/// A circuit without traffic shows so often that it is wanted, and finds out whether it still works: soon after it was used ...
+pub(super) const KEEPALIVE_LATELY: Duration = Duration::from_secs(2);
+/// ... and later on.
 pub(super) const KEEPALIVE: Duration = Duration::from_secs(10);
 /// How long routers of a circuit that is over are given to take their last receipts.
 const LAST_RECEIPTS: Duration = Duration::from_secs(5);
@@ -81,6 +83,7 @@ impl Agent {
 		self.protected.sweep(|link| links.peer(link).is_some(), now);
 		self.notice_unanswered(now);
 		self.tell_lengths(now);
+		self.tend_kept(now);
 		self.forget_gone(now);
 		over.into_iter().for_each(|id| self.remove_hop(id));
 		self.tend_unpaid(now);

@@ -12,7 +12,7 @@ use core::time::Duration;
 
 use towpath_primitives::{ChannelId, NodeId, OverlayAddress, Signature};
 
-use super::{Class, Direction, End};
+use super::{Class, Direction, End, Flight, Mark, Unsure};
 use crate::{
 	agent::Queue,
 	crypto::{Handshake, MacKey},
@@ -86,6 +86,10 @@ pub struct FarEnd {
 	pub rtt: Duration,
 	/// Packets that wait for the limit.
 	pub queue: Queue,
+	/// Packets that left, and may not have arrived.
+	pub flight: Flight,
+	/// The same of the circuit before, until the source says how far that has come.
+	pub before: Option<Unsure>,
 	/// The longest packet that leaves in one piece, once the source has said so.
 	pub length: Option<u16>,
 	/// The newest limit's stamp.
@@ -98,6 +102,16 @@ pub struct FarEnd {
 	pub pace: u64,
 	/// What waited for the limit does not leave before: it would arrive as one burst.
 	pub paced: Instant,
+}
+
+impl FarEnd {
+	/// Takes out what may not have arrived of this circuit; or of the one before, if nothing left by this one.
+	pub fn unsure(&mut self, circuit: Mark) -> Option<Unsure> {
+		match self.flight.is_empty() {
+			true => self.before.take(),
+			false => Some(Unsure { circuit, flight: core::mem::take(&mut self.flight) }),
+		}
+	}
 }
 
 /// One circuit in one router.

@@ -6,6 +6,7 @@
 
 mod audit;
 mod end;
+mod flight;
 mod halves;
 mod hop;
 mod labels;
@@ -18,6 +19,7 @@ mod window;
 
 pub use audit::{Account, Audit, Fault};
 pub use end::{End, Opened, RejectedPacket};
+pub use flight::{mark, Arrived, Flight, Mark, Unsure};
 pub use halves::{halves, Halves, Torn};
 pub use hop::{Binding, FarEnd, Hop, HopKeys, Onward, Unbound};
 pub use labels::{Labels, Target};

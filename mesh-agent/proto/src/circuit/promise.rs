@@ -17,6 +17,8 @@ pub struct Promise {
 	stamp: u64,
 	at: Instant,
 	confirmed: u64,
+	/// Since when one is waited for to be confirmed.
+	asked: Option<Instant>,
 	/// A higher limit holds until the far end has seen this stamp.
 	before: Option<(u64, u64)>,
 }
@@ -24,7 +26,7 @@ pub struct Promise {
 impl Promise {
 	/// Nothing is promised yet.
 	pub fn new(now: Instant) -> Self {
-		Self { bytes: 0, stamp: 0, at: now, confirmed: 0, before: None }
+		Self { bytes: 0, stamp: 0, at: now, confirmed: 0, asked: None, before: None }
 	}
 
 	/// The newest limit: data bytes in all.
@@ -44,13 +46,22 @@ impl Promise {
 			self.before = Some((stamp, self.held()));
 		}
 		(self.bytes, self.stamp, self.at) = (bytes, stamp, now);
+		self.asked.get_or_insert(now);
 		stamp
 	}
 
 	/// The far end has seen this stamp.
 	pub fn confirm(&mut self, stamp: u64) {
-		self.confirmed = self.confirmed.max(stamp);
+		if stamp > self.confirmed {
+			self.confirmed = stamp;
+			self.asked = (stamp < self.stamp).then_some(self.at);
+		}
 		self.before = self.before.filter(|(until, _)| *until > self.confirmed);
+	}
+
+	/// Whether the far end has seen any.
+	pub fn is_known(&self) -> bool {
+		self.confirmed > 0
 	}
 
 	/// Whether the next one may leave.
@@ -61,6 +72,11 @@ impl Promise {
 	/// Whether the newest one seems to be lost.
 	pub fn is_lost(&self, rtt: Duration, now: Instant) -> bool {
 		self.confirmed < self.stamp && now.since(self.at) >= (rtt * 2).max(RESEND)
+	}
+
+	/// For how long the far end has confirmed none, although it was asked to again and again.
+	pub fn unanswered(&self, now: Instant) -> Duration {
+		self.asked.map_or(Duration::ZERO, |asked| now.since(asked))
 	}
 
 	/// How long ago the newest one left.
@@ -88,6 +104,21 @@ mod tests {
 		assert_eq!(promise.held(), 1000);
 		promise.confirm(higher);
 		assert_eq!(promise.held(), 400);
+	}
+
+	#[test]
+	fn it_is_unanswered_from_the_first_one_that_was_not_confirmed() {
+		let mut promise = Promise::new(at(0));
+		assert_eq!(promise.unanswered(at(500)), Duration::ZERO);
+		let first = promise.make(5, at(1000));
+		promise.make(5, at(1200));
+		assert_eq!(promise.unanswered(at(1500)), Duration::from_millis(500));
+		promise.confirm(first);
+		assert_eq!(promise.unanswered(at(1600)), Duration::from_millis(400), "the second one is under way");
+		promise.confirm(first);
+		let last = promise.make(5, at(1700));
+		promise.confirm(last);
+		assert_eq!(promise.unanswered(at(9000)), Duration::ZERO);
 	}
 
 	#[test]

@@ -11,6 +11,7 @@ use towpath_primitives::{ChannelId, NodeId, OverlayAddress, Signature};
 
 use super::{
 	audit::{Account, Audit, Fault},
+	flight::{Arrived, Flight},
 	pace,
 	promise::Promise,
 	ring::{Ring, Sample},
@@ -119,6 +120,10 @@ pub struct Source {
 	pub proof: Option<(Proof, Signature)>,
 	/// Packets that wait for credit.
 	pub queue: Queue,
+	/// Packets that left, and may not have arrived.
+	pub flight: Flight,
+	/// How far the circuit before has come, until the far end was told.
+	pub before: Option<Arrived>,
 	/// When it began.
 	pub since: Instant,
 	/// When the set-up or the bind was last sent.
@@ -212,6 +217,8 @@ impl Source {
 			bind: None,
 			proof: None,
 			queue: Queue::default(),
+			flight: Flight::default(),
+			before: None,
 			since: now,
 			sent_at: now,
 			used: now,
@@ -285,6 +292,7 @@ impl Source {
 		// M2: no more than was sent.
 		let verified = verified.min(end.sent);
 		self.highest_up = self.highest_up.max(highest.min(end.sequence));
+		self.flight.arrived(self.highest_up);
 		let mut turn = None;
 		if verified > self.verified_up {
 			self.verified_up = verified;
@@ -475,6 +483,11 @@ impl Source {
 		core::mem::take(&mut self.queue)
 	}
 
+	/// Takes out what left and may not have arrived.
+	pub fn unarrived(&mut self, now: Instant) -> Vec<Vec<u8>> {
+		self.flight.take(self.highest_up, now).collect()
+	}
+
 	/// Data of so many bytes left this end.
 	pub fn flushed(&mut self, bytes: u64, now: Instant) {
 		self.stall_up.sent(bytes, now);
@@ -484,9 +497,12 @@ impl Source {
 		}
 	}
 
-	/// Whether data wait although nothing was verified for so long (M6).
+	/// Whether data wait although nothing was verified for so long, or the far end does not answer any more (M6): where few or no
+	/// data are sent, that is all there is to notice.
 	pub fn stalled(&self, now: Instant, patience: Duration) -> bool {
-		self.phase == Phase::Live && [&self.stall_up, &self.stall_down].iter().any(|stall| stall.lasts(patience, now))
+		let stalls = [&self.stall_up, &self.stall_down].iter().any(|stall| stall.lasts(patience, now));
+		let silent = self.promise.unanswered(now).min(now.since(self.progress)) > patience;
+		self.phase == Phase::Live && (stalls || silent)
 	}
 
 	/// Whether so many packets passed all routers and arrived damaged that some router or the far end is at fault (M6).

@@ -339,6 +339,8 @@ pub enum EndMessage {
 	/// The far end may send up to this many data bytes in all (M4), and what waited for that leaves at so many a second.
 	/// Packets of no more than `length` fit its way; nothing while that is looked for.
 	Limit { bytes: u64, pace: u64, stamp: u64, length: Option<u16> },
+	/// The circuit whose id begins so is over, and this one takes its place: what left there after `highest` leaves again here.
+	Resume { circuit: [u8; 8], highest: u64 },
 }
 
 /// The tag of a [`Relayed`] (M5), by the key that source and router share. `purpose` says which way it goes.

@@ -294,11 +294,13 @@ fn end_messages() -> Vec<Value> {
 	};
 	let with = indexed(0, [numbers(), echo].concat());
 	let without = indexed(0, [numbers(), vec![("no echo", vec![0])]].concat());
+	let resume = indexed(2, vec![("circuit", pattern::<8>(0x30).to_vec()), ("highest", le64(0x0102_0304_0506))]);
 	vec![
 		vector("EndMessage::Report", &report(Some((9_000_000, 1500))), with),
 		vector("EndMessage::Report without an echo", &report(None), without),
 		vector("EndMessage::Limit", &limit(Some(1182)), limit_parts(Some(1182))),
 		vector("EndMessage::Limit without a length", &limit(None), limit_parts(None)),
+		vector("EndMessage::Resume", &EndMessage::Resume { circuit: pattern(0x30), highest: 0x0102_0304_0506 }, resume),
 	]
 }
 
