@@ -114,9 +114,19 @@ impl Ways {
 			Found::Node(node, _) => Ok(IpAddr::V6(node.overlay_address().to_ipv6())),
 			// It is nobody else's business what is looked for in the mesh.
 			Found::Nobody => bail!("no router is registered as {host} in what is known of the chain"),
-			Found::Elsewhere => Ok(self.exits.resolve(host).await?[0]),
+			Found::Elsewhere => beyond(host, &self.exits.resolve(host).await?),
 		}
 	}
+}
+
+/// The address of a name that is not of the mesh. It is none inside, whatever its owner or the gateway says: others in the mesh would
+/// take us for somebody who wants something of them.
+fn beyond(host: &str, found: &[IpAddr]) -> Result<IpAddr> {
+	let inside = |address: &IpAddr| matches!(address, IpAddr::V6(v6) if names::is_overlay(*v6));
+	let first = found.iter().find(|address| !inside(address)).copied();
+	first.with_context(|| {
+		format!("{host} is said to be in the mesh, where only names that end with .{} are", names::ZONE)
+	})
 }
 
 /// The gateway does not want to; that is another word in both dialects.
@@ -226,6 +236,13 @@ fn authority(head: &[u8]) -> Result<(String, u16)> {
 #[cfg(test)]
 mod tests {
 	use super::*;
+
+	#[test]
+	fn a_name_of_the_world_leads_nobody_into_the_mesh() {
+		let [inside, outside]: [IpAddr; 2] = ["fd12::1", "2620:fe::fe"].map(|text| text.parse().unwrap());
+		assert_eq!(beyond("a.example", &[inside, outside]).unwrap(), outside);
+		assert!(beyond("a.example", &[inside]).is_err());
+	}
 
 	#[test]
 	fn connect_requests_are_read() {
