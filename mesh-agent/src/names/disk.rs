@@ -31,13 +31,15 @@ const REWRITE_AFTER: u64 = 200;
 
 type Body = (GenesisHash, u64, Vec<(Vec<u8>, NodeId)>);
 
-fn encode(genesis: &GenesisHash, names: &Names) -> Vec<u8> {
+/// The file.
+pub fn encode(genesis: &GenesisHash, names: &Names) -> Vec<u8> {
 	let entries: Vec<_> = names.iter().map(|(name, node)| (name.as_bytes(), *node)).collect();
 	let body = (genesis, names.height(), entries).encode();
 	[&DOMAIN[..], &crc32fast::hash(&body).to_le_bytes(), &body].concat()
 }
 
-fn decode(genesis: &GenesisHash, bytes: &[u8]) -> Result<Names> {
+/// Reads it.
+pub fn decode(genesis: &GenesisHash, bytes: &[u8]) -> Result<Names> {
 	let rest = bytes.strip_prefix(&DOMAIN).context("it is not a file of names")?;
 	let (sum, body) = rest.split_first_chunk::<4>().context("it is cut short")?;
 	ensure!(crc32fast::hash(body) == u32::from_le_bytes(*sum), "its checksum is wrong");
