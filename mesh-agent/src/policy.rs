@@ -1,10 +1,13 @@
 //! What a gateway lets out.
 
+mod near;
+
 use std::net::{IpAddr, SocketAddr};
 
 use anyhow::{bail, Context, Result};
 
 use crate::exit::Ports;
+use near::Near;
 
 /// What is not the Internet, of IPv4 and IPv6: this machine, its neighbours, addresses for examples, multicast.
 pub const DENIED_V4: [&str; 13] = [
@@ -84,6 +87,7 @@ pub struct ExitPolicy {
 	pub ports: Ports,
 	/// Who resolves payers' names; nobody: whom the system asks.
 	pub resolvers: Vec<SocketAddr>,
+	near: Near,
 }
 
 impl ExitPolicy {
@@ -91,18 +95,20 @@ impl ExitPolicy {
 	pub fn new(gateway: &crate::config::Gateway) -> Result<Self> {
 		let allow = gateway.allow.iter().map(|range| range.parse()).collect::<Result<_>>()?;
 		let ports = gateway.ports.read()?;
-		Ok(Self { allow, sources: gateway.source.clone(), ports, resolvers: gateway.resolvers.clone() })
+		let (sources, resolvers) = (gateway.source.clone(), gateway.resolvers.clone());
+		Ok(Self { allow, sources, ports, resolvers, near: Near::default() })
 	}
 
-	/// Whether a destination may be reached. Loopback, link-local, private and other special addresses may not, unless the
-	/// operator says so: they are this machine and its neighbours, not the Internet.
+	/// Whether a destination may be reached. Loopback, link-local, private and other special addresses may not, nor public ones
+	/// of this machine and its networks, unless the operator says so: they are this machine and its neighbours, not the Internet.
 	pub fn allows(&self, to: SocketAddr) -> bool {
 		self.ports.allows(to.port()) && self.allows_address(to.ip())
 	}
 
 	/// The same, for what has no ports.
 	pub fn allows_address(&self, to: IpAddr) -> bool {
-		is_public(to) || self.allow.iter().any(|range| range.contains(to))
+		let to = to.to_canonical();
+		self.allow.iter().any(|range| range.contains(to)) || (is_public(to) && !self.near.has(to))
 	}
 
 	/// The address that connections to `to` leave from, if the operator chose one.
@@ -204,6 +210,24 @@ mod tests {
 		let policy = ExitPolicy { allow: vec!["127.0.0.5/32".parse().unwrap()], ..ExitPolicy::default() };
 		assert!(allows(&policy, "127.0.0.5:8080"));
 		assert!(!allows(&policy, "127.0.0.4:8080"));
+	}
+
+	#[test]
+	fn this_machines_public_addresses_and_its_networks_of_ipv6_are_not_the_internet() {
+		let near = Near::of(&[("9.9.9.9", 24), ("2620:fe::1", 64)]);
+		let mut policy = ExitPolicy { near, ..ExitPolicy::default() };
+		for (to, good) in [
+			("9.9.9.9:22", false),
+			("[::ffff:9.9.9.9]:22", false),
+			("9.9.9.10:22", true),
+			("[2620:fe::1]:22", false),
+			("[2620:fe::77]:22", false),
+			("[2620:fe:0:1::1]:22", true),
+		] {
+			assert_eq!(allows(&policy, to), good, "{to}");
+		}
+		policy.allow = vec!["9.9.9.9".parse().unwrap(), "2620:fe::/64".parse().unwrap()];
+		assert!(allows(&policy, "9.9.9.9:22") && allows(&policy, "[2620:fe::77]:22"));
 	}
 
 	#[test]

@@ -8,8 +8,9 @@
 //! nothing that waited for it has happened. The file is rewritten without what was replaced when it is opened and when it
 //! has grown. Writing happens in a thread of its own, many records to one `fdatasync`.
 
+mod format;
+
 use std::{
-	collections::BTreeMap,
 	fs::{File, OpenOptions},
 	io::{Read, Seek, SeekFrom, Write},
 	os::unix::fs::OpenOptionsExt,
@@ -18,93 +19,14 @@ use std::{
 };
 
 use anyhow::{bail, Context, Result};
-use codec::{DecodeAll, Encode};
 use tokio::sync::mpsc;
-use towpath_primitives::{ChannelId, NodeId, SignedReceipt};
 use towpath_proto::record::Record;
 
-/// Longest record, in bytes.
-const MAX_RECORD: usize = 1024;
+pub use format::Contents;
+use format::{frame, parse};
+
 /// The file is rewritten when it has grown by so much.
 const REWRITE: u64 = 4 << 20;
-
-/// The newest of every kind.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Contents {
-	receipts: BTreeMap<ChannelId, SignedReceipt>,
-	meters: BTreeMap<ChannelId, u128>,
-	payees: BTreeMap<(ChannelId, NodeId), (u128, u64)>,
-	head: u64,
-	bases: BTreeMap<ChannelId, u128>,
-}
-
-impl Contents {
-	fn apply(&mut self, record: Record) {
-		match record {
-			Record::Receipt(signed) => {
-				self.receipts.insert(signed.receipt.channel, signed);
-			}
-			Record::Meter { channel, ceiling } => {
-				let known = self.meters.entry(channel).or_default();
-				*known = (*known).max(ceiling);
-			}
-			Record::Payee { channel, node, owed, bytes } => {
-				let known = self.payees.entry((channel, node)).or_default();
-				*known = (known.0.max(owed), known.1.max(bytes));
-			}
-			Record::Head(number) => self.head = self.head.max(number),
-			Record::Unsecured { channel, base: Some(base) } => drop(self.bases.insert(channel, base)),
-			Record::Unsecured { channel, base: None } => drop(self.bases.remove(&channel)),
-		}
-	}
-
-	/// One record of each.
-	pub fn records(&self) -> Vec<Record> {
-		let receipts = self.receipts.values().copied().map(Record::Receipt);
-		let meters =
-			self.meters.iter().map(|(channel, ceiling)| Record::Meter { channel: *channel, ceiling: *ceiling });
-		let payees = self.payees.iter().map(|((channel, node), (owed, bytes))| Record::Payee {
-			channel: *channel,
-			node: *node,
-			owed: *owed,
-			bytes: *bytes,
-		});
-		let head = (self.head > 0).then_some(Record::Head(self.head));
-		let bases = self.bases.iter().map(|(channel, base)| (*channel, Some(*base)));
-		let bases = bases.map(|(channel, base)| Record::Unsecured { channel, base });
-		receipts.chain(meters).chain(payees).chain(head).chain(bases).collect()
-	}
-
-	/// The newest receipts, by channel.
-	pub fn receipts(&self) -> impl Iterator<Item = &SignedReceipt> {
-		self.receipts.values()
-	}
-}
-
-fn frame(record: &Record) -> Vec<u8> {
-	let body = record.encode();
-	let mut bytes = Vec::with_capacity(8 + body.len());
-	bytes.extend_from_slice(&(body.len() as u32).to_le_bytes());
-	bytes.extend_from_slice(&crc32fast::hash(&body).to_le_bytes());
-	bytes.extend_from_slice(&body);
-	bytes
-}
-
-/// What a file holds, up to the first record that is not whole; and whether it was whole to its end.
-fn parse(mut bytes: &[u8]) -> (Contents, bool) {
-	let mut contents = Contents::default();
-	while let Some((head, rest)) = bytes.split_first_chunk::<8>() {
-		let length = u32::from_le_bytes([head[0], head[1], head[2], head[3]]) as usize;
-		let sum = u32::from_le_bytes([head[4], head[5], head[6], head[7]]);
-		let Some(body) = rest.get(..length).filter(|body| length <= MAX_RECORD && crc32fast::hash(body) == sum) else {
-			return (contents, false);
-		};
-		let Ok(record) = Record::decode_all(&mut &*body) else { return (contents, false) };
-		contents.apply(record);
-		bytes = &rest[length..];
-	}
-	(contents, bytes.is_empty())
-}
 
 /// Reads a spool without opening it for writing.
 pub fn read(path: &Path) -> Result<Contents> {
@@ -213,7 +135,7 @@ impl Spool {
 #[cfg(test)]
 mod tests {
 	use proptest::prelude::*;
-	use towpath_primitives::Receipt;
+	use towpath_primitives::{NodeId, Receipt};
 
 	use super::*;
 

@@ -236,7 +236,7 @@ fn every_protocol_leaves_by_the_kernel_and_denied_ranges_are_refused() -> Result
 			let arguments = ["dev-origin", "--listen", listen, "--only", only, "--size", "1000000"];
 			lab.start(&format!("web{}", listen.len()), "web", PROGRAM, &arguments)?;
 		}
-		let exit = "[router]\nfree_rate = 100000000\n[router.gateway]\nexit = \"kernel\"\nallow = [\"10.9.1.0/24\"]\n";
+		let exit = "[router]\nfree_rate = 100000000\n[router.gateway]\nexit = \"kernel\"\nallow = [\"10.9.1.0/24\", \"2620:0:5::/64\"]\n";
 		agent(lab, "g1", &[], exit)?;
 		let payer = format!("[payer]\ngateway = \"{}\"\nlimit = \"1\"\n[tun]\nipv4 = \"100.64.0.2\"\n", id("g1"));
 		agent(lab, "tun", &["10.1.0.2"], &payer)?;

@@ -22,7 +22,7 @@ use tokio::{
 	net::{TcpListener, TcpStream, UdpSocket},
 };
 
-use super::{carry, fitting, refusal, reply, server, server::Place, upstream, LEAST_DATAGRAM, MAX_DATAGRAM};
+use super::{answers, carry, fitting, question, refusal, reply, server, server::Place, LEAST_DATAGRAM, MAX_DATAGRAM};
 use crate::{keys, names, policy::ExitPolicy};
 
 /// Where a system says which resolvers it uses.
@@ -34,17 +34,6 @@ const PATIENCE: Duration = Duration::from_millis(1_200);
 const MAX_CONNECTIONS: usize = 256;
 /// Seconds for which an answer stands that came from the system without any.
 const TTL: u32 = 60;
-
-/// Whether one message is the answer to another.
-pub fn answers(answer: &Message, query: &Message) -> bool {
-	let same = match (&answer.queries[..], &query.queries[..]) {
-		// A server that refuses need not repeat what it refuses.
-		([], _) => answer.response_code != ResponseCode::NoError,
-		([theirs], [ours]) => theirs == ours,
-		_ => false,
-	};
-	answer.id == query.id && answer.message_type == MessageType::Response && same
-}
 
 /// The answer to a payer's message, as the bytes of a datagram. Nothing, if it is no question.
 pub async fn answer(policy: &ExitPolicy, message: &[u8]) -> Option<Vec<u8>> {
@@ -148,7 +137,7 @@ async fn as_the_system_does(policy: &ExitPolicy, query: &Message, name: &str) ->
 /// Asks one resolver: by UDP from a port of its own, and by TCP when the answer does not fit.
 async fn ask(server: SocketAddr, query: &Message) -> Result<Message> {
 	let luck = keys::random()?;
-	let question = upstream::question(query, u16::from_le_bytes([luck[0], luck[1]]))?;
+	let question = question(query, u16::from_le_bytes([luck[0], luck[1]]))?;
 	let bytes = question.to_vec()?;
 	let datagram = tokio::time::timeout(PATIENCE, by_udp(server, &question, &bytes)).await.context("no answer")??;
 	if !datagram.truncation {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::{bail, ensure, Context, Result};
-use hickory_proto::op::{Edns, Message, MessageType, OpCode};
+use hickory_proto::op::Message;
 use tokio::{
 	io::{AsyncReadExt, AsyncWriteExt},
 	net::{TcpListener, TcpStream},
@@ -18,7 +18,7 @@ use tokio::{
 };
 use towpath_primitives::OverlayAddress;
 
-use super::{resolver::answers, MAX_DATAGRAM};
+use super::{answers, question};
 use crate::{
 	keys,
 	shell::Shared,
@@ -138,17 +138,4 @@ impl Upstream {
 		}
 		true
 	}
-}
-
-/// The question alone: what else an application says of itself, like cookies or where it is, is not passed on.
-pub(super) fn question(query: &Message, id: u16) -> Result<Message> {
-	let mut message = Message::new(id, MessageType::Query, OpCode::Query);
-	message.metadata.recursion_desired = true;
-	message.metadata.checking_disabled = query.checking_disabled;
-	message.add_query(query.queries.first().context("a question")?.clone());
-	let mut edns = Edns::new();
-	edns.set_max_payload(MAX_DATAGRAM);
-	edns.set_dnssec_ok(query.edns.as_ref().is_some_and(|edns| edns.flags().dnssec_ok));
-	message.set_edns(edns);
-	Ok(message)
 }

@@ -5,6 +5,7 @@ use std::{
 	io::Write,
 	os::unix::fs::OpenOptionsExt,
 	path::Path,
+	sync::{Mutex, PoisonError},
 };
 
 use anyhow::{Context, Result};
@@ -77,6 +78,9 @@ impl Note {
 
 	/// Puts it in the file's place, all or nothing.
 	pub fn write(&self, path: &Path) -> Result<()> {
+		// At a clean end the agent writes while the last note may still be on its way.
+		static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+		let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
 		let beside = path.with_extension("new");
 		let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&beside)?;
 		writeln!(file, "{} {}", self.month, self.ceiling)?;
@@ -226,6 +230,25 @@ mod tests {
 		for bad in ["", "2026-13 5", "2026-11", "2026-11 -1"] {
 			std::fs::write(&path, bad).unwrap();
 			assert!(format!("{:#}", Note::read(&path).unwrap_err()).contains("gateway.month"), "{bad}");
+		}
+	}
+
+	#[test]
+	fn two_notes_at_once_leave_one_of_them_and_no_mixture() {
+		let folder = tempfile::tempdir().unwrap();
+		let path = folder.path().join("gateway.month");
+		let notes = [7, u64::MAX].map(|ceiling| Note { month: Month(2026 * 12), ceiling });
+		for _ in 0..50 {
+			std::thread::scope(|scope| {
+				let writers = notes.map(|note| {
+					scope.spawn({
+						let path = &path;
+						move || note.write(path)
+					})
+				});
+				writers.into_iter().for_each(|writer| writer.join().unwrap().unwrap());
+			});
+			assert!(notes.contains(&Note::read(&path).unwrap()));
 		}
 	}
 

@@ -74,6 +74,27 @@ impl Refusal {
 		Some(answer)
 	}
 
+	/// Somebody outside may use the month's words for something else, many firewalls do. What comes from there is not this
+	/// gateway's word: it becomes the ordinary one, or whoever is asked for a connection could have payers leave.
+	pub fn disown(packet: &mut [u8]) {
+		let Some((Self::MonthFull, _)) = Self::read(packet) else { return };
+		let Some((from, to, _, icmp)) = split(packet) else { return };
+		let at = icmp.as_ptr() as usize - packet.as_ptr() as usize;
+		let end = at + icmp.len();
+		let Some(icmp) = packet.get_mut(at..end) else { return };
+		let codes = Self::Policy.codes();
+		match (from, to) {
+			(IpAddr::V6(from), IpAddr::V6(to)) => {
+				icmp[1] = codes.1;
+				Icmpv6Packet::new_unchecked(icmp).fill_checksum(&from, &to);
+			}
+			_ => {
+				icmp[1] = codes.0;
+				Icmpv4Packet::new_unchecked(icmp).fill_checksum();
+			}
+		}
+	}
+
 	/// Reads such an answer: what was refused to reach.
 	pub fn read(answer: &[u8]) -> Option<(Self, SocketAddr)> {
 		let (.., protocol, icmp) = split(answer)?;
@@ -124,11 +145,28 @@ mod tests {
 		}
 	}
 
+	#[test]
+	fn nobody_outside_says_that_a_gateways_month_is_full() {
+		for (from, to) in [("100.64.0.2:5000", "192.0.2.7:81"), ("[fd00::1]:5000", "[2001:db8::7]:81")] {
+			let (from, to): (SocketAddr, SocketAddr) = (from.parse().unwrap(), to.parse().unwrap());
+			let asked = udp_packet(from, to, &[0; 100]).unwrap();
+			let mut foreign = Refusal::MonthFull.answer(&asked).unwrap();
+			Refusal::disown(&mut foreign);
+			assert_eq!(foreign, Refusal::Policy.answer(&asked).unwrap(), "still an error, and a sound one");
+			let mut other = asked.clone();
+			Refusal::disown(&mut other);
+			assert_eq!(other, asked);
+		}
+	}
+
 	proptest! {
 		#[test]
 		fn any_bytes_are_a_refusal_or_not_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..120)) {
 			let _ = Refusal::read(&bytes);
 			let _ = Refusal::Policy.answer(&bytes);
+			let mut bytes = bytes;
+			Refusal::disown(&mut bytes);
+			prop_assert!(!matches!(Refusal::read(&bytes), Some((Refusal::MonthFull, _))));
 		}
 	}
 }

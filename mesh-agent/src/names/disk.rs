@@ -25,13 +25,15 @@ const REWRITE_AFTER: u64 = 200;
 
 type Body = (GenesisHash, u64, Vec<(Vec<u8>, NodeId)>);
 
-fn encode(genesis: &GenesisHash, names: &Names) -> Vec<u8> {
+/// The file.
+pub fn encode(genesis: &GenesisHash, names: &Names) -> Vec<u8> {
 	let entries: Vec<_> = names.iter().map(|(name, node)| (name.as_bytes(), *node)).collect();
 	let body = (genesis, names.height(), entries).encode();
 	sealed::seal(&DOMAIN, &body)
 }
 
-fn decode(genesis: &GenesisHash, bytes: &[u8]) -> Result<Names> {
+/// Reads it.
+pub fn decode(genesis: &GenesisHash, bytes: &[u8]) -> Result<Names> {
 	let mut body = sealed::open(&DOMAIN, bytes)?;
 	let (network, height, entries) = Body::decode_all(&mut body).context("it cannot be understood")?;
 	ensure!(network == *genesis, "it is of another network");

@@ -2,7 +2,7 @@
 //! node id in base32 before `.mesh` are that node, whatever any registry says. Both are resolved on this machine: nobody is
 //! asked, so nobody learns of it, and it works where there is neither a chain nor the Internet.
 
-mod disk;
+pub mod disk;
 
 use std::{collections::BTreeMap, net::Ipv6Addr, time::Duration};
 

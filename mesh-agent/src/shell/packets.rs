@@ -8,6 +8,7 @@ use tracing::warn;
 use super::{Shared, Shell};
 use crate::{
 	flows::WayOut,
+	names,
 	stack::{gateway, Outlet},
 	toolong::TooLong,
 	tun::Tun,
@@ -61,6 +62,16 @@ fn forward_local(shared: &Rc<Shared>, packet: &[u8], too_long: &mut TooLong) {
 	}
 }
 
+/// Whether a packet may come under this address: the circuit has proven who sends. A gateway of ours brings what others send, but
+/// never from inside the mesh; IPv4 is of nobody's there.
+fn may_send(source: IpAddr, from: OverlayAddress, gateway: bool) -> bool {
+	match source {
+		IpAddr::V4(_) => true,
+		IpAddr::V6(source) if names::is_overlay(source) || !gateway => source == from.to_ipv6(),
+		IpAddr::V6(_) => true,
+	}
+}
+
 impl Shell {
 	/// A packet that came out of a circuit.
 	pub(super) fn deliver(&mut self, from: OverlayAddress, packet: Vec<u8>) {
@@ -74,6 +85,9 @@ impl Shell {
 			return;
 		}
 		let Some(ends) = crate::stack::endpoints(&packet) else { return };
+		if !may_send(ends.from.ip(), from, ours) {
+			return;
+		}
 		let to_us = ends.to.ip() == IpAddr::V6(self.own.to_ipv6());
 		if let Some(exits) = self.shared.exits.borrow().as_ref().filter(|_| ours) {
 			if let Some(inbox) = exits.inbox(&from) {
@@ -107,5 +121,21 @@ impl Shell {
 			crate::stack::clamp_segments(&mut packet, longest);
 		}
 		tun.send(&packet);
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	#[test]
+	fn nobody_in_the_mesh_is_spoken_for_by_others() {
+		let address = |last: u8| OverlayAddress([0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, last]);
+		let (peer, other, world) = (address(1), IpAddr::V6(address(2).to_ipv6()), "2620:fe::fe".parse().unwrap());
+		for gateway in [false, true] {
+			assert!(may_send(peer.to_ipv6().into(), peer, gateway));
+			assert!(!may_send(other, peer, gateway), "an address that others trust");
+			assert_eq!(may_send(world, peer, gateway), gateway, "only gateways bring what is outside");
+		}
 	}
 }

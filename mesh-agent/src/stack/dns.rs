@@ -9,7 +9,7 @@ use hickory_proto::{
 	rr::{Name, RData, RecordType},
 };
 
-use crate::dns::answers;
+use crate::{dns::answers, names};
 
 /// Where the gateway listens.
 pub(super) const PORT: u16 = 53;
@@ -24,6 +24,9 @@ pub(super) enum Kind {
 /// A question for a name's addresses.
 pub(super) fn query(id: u16, name: &str, kind: Kind) -> Result<Message> {
 	let mut name = Name::from_utf8(name).with_context(|| format!("{name} is no host name"))?;
+	// A name that looked like somebody else's may come to lie in the mesh only now, written with other forms of letters and dots.
+	let inside = names::is_inside(name.to_ascii().trim_end_matches('.'));
+	ensure!(!inside, "names that end with .{} are not asked of gateways", names::ZONE);
 	// With or without a dot at its end it is the same name.
 	name.set_fqdn(true);
 	let kind = match kind {
@@ -58,6 +61,14 @@ mod tests {
 	use hickory_proto::rr::{rdata, Record};
 
 	use super::*;
+
+	#[test]
+	fn no_gateway_is_asked_for_a_name_of_the_mesh_however_it_is_written() {
+		for name in ["garden.mesh", "garden.MESH.", "garden.ｍｅｓｈ", "garden。mesh", "garden.me\u{ad}sh"] {
+			assert!(query(7, name, Kind::V6).is_err(), "{name}");
+		}
+		assert!(query(7, "gärten.example", Kind::V6).is_ok());
+	}
 
 	#[test]
 	fn a_question_gets_its_answer_and_no_other() {

@@ -135,6 +135,7 @@ impl Kernel {
 			// Whoever never sent anything gets nothing.
 			let payer = payer.filter(|payer| self.valves.borrow().contains_key(payer));
 			if let Some(payer) = payer.filter(|payer| self.passes(*payer, Way::In, length)) {
+				Refusal::disown(packet);
 				self.answer(payer, packet);
 			}
 		}

@@ -48,6 +48,7 @@ pub fn script(policy: &ExitPolicy) -> String {
 		type filter hook forward priority filter; policy accept;
 		oifname \"{DEVICE}\" ct state new drop
 		iifname != \"{DEVICE}\" accept
+		ct state invalid drop
 		jump judge
 		tcp flags syn tcp option maxseg size set rt mtu
 		meta mark set {MARK}
