@@ -3,10 +3,6 @@
 
 #![allow(clippy::unwrap_used)]
 
-#[allow(dead_code)]
-#[path = "names/lab.rs"]
-mod lab;
-
 use std::{
 	io::{Read, Write},
 	net::{TcpListener, TcpStream},
@@ -15,7 +11,11 @@ use std::{
 
 use towpath_primitives::NodeId;
 
-use lab::{free_port, name_of_key, names_file, until, Agent};
+use crate::laboratory::{
+	loopback::{name_of_key, names_file, until, Agent},
+	ports::free_port,
+	turns::{self, Need},
+};
 
 const HELLO: &str = "hello from the garden";
 
@@ -54,6 +54,7 @@ fn through_proxy(proxy: u16, host: &str, port: u16) -> Result<String, u8> {
 
 #[test]
 fn a_household_reaches_its_neighbours_service_by_name_without_chain_and_internet() {
+	let _turn = turns::wait("names", Need::Little);
 	let home = tempfile::tempdir().unwrap();
 	let port = service();
 	let refused = free_port();
@@ -104,6 +105,7 @@ fn a_household_reaches_its_neighbours_service_by_name_without_chain_and_internet
 
 #[test]
 fn a_damaged_file_of_names_is_told_of_and_stops_nothing() {
+	let _turn = turns::wait("names", Need::Little);
 	let home = tempfile::tempdir().unwrap();
 	let mut file = names_file(&[("garden", NodeId([1; 32]))]);
 	*file.last_mut().unwrap() ^= 1;

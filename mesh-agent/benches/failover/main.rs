@@ -5,16 +5,12 @@
 //! A stream of datagrams crosses the diamond the whole time. The time without traffic is the longest pause between two
 //! arrivals after the cut.
 
-#[path = "../../tests/namespaces/lab.rs"]
+#[path = "../../../e2e/laboratory/mod.rs"]
 #[allow(dead_code)]
-mod lab;
-#[path = "../../tests/namespaces/network.rs"]
-#[allow(dead_code)]
-mod network;
+mod laboratory;
 
 mod contestants;
 mod stream;
-mod switch;
 
 use std::{
 	thread::sleep,
@@ -23,6 +19,8 @@ use std::{
 
 use anyhow::{bail, ensure, Context, Result};
 use serde_json::json;
+
+use laboratory::{lab, network, switch};
 
 use contestants::{Contestant, NAMES};
 use stream::Stream;
