@@ -43,7 +43,10 @@ fn exported(place: &'static OnceLock<Vec<u8>>, preset: &str) -> &'static [u8] {
 
 fn write(folder: &Path, spec: &[u8]) -> PathBuf {
 	let path = folder.join("chain.json");
-	std::fs::write(&path, spec).unwrap();
+	// Another node may be reading it.
+	if !path.exists() {
+		std::fs::write(&path, spec).unwrap();
+	}
 	path
 }
 

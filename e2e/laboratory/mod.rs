@@ -32,7 +32,8 @@ pub fn node_program() -> PathBuf {
 
 /// Says how far a story is, past the harness, which would keep it until the end and then throw it away.
 pub fn say(story: &str, text: &str) {
-	let _ = writeln!(std::io::stderr(), "{story}: {text}");
+	// In one piece, or the harness's own lines get into the middle.
+	let _ = std::io::stderr().write_all(format!("{story}: {text}\n").as_bytes());
 }
 
 /// Tells a story of machines in namespaces when its turn comes. On a machine that cannot have them it is skipped, loudly, and in CI it

@@ -6,7 +6,7 @@
 //! arrivals after the cut.
 
 #[path = "../../../e2e/laboratory/mod.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, unused_imports)]
 mod laboratory;
 
 mod contestants;

@@ -3,7 +3,7 @@
 //! not theirs.
 
 #[path = "../../../e2e/laboratory/mod.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, unused_imports)]
 mod laboratory;
 
 mod chaos;

@@ -3,7 +3,7 @@
 //! direction and then in the other, while the household pings the gateway. The same again with `pacing = false`.
 
 #[path = "../../../e2e/laboratory/mod.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, unused_imports)]
 mod laboratory;
 
 use std::{

@@ -6,7 +6,7 @@
 //! pairs that a circuit can join (babeld's packets go further, on a long line). After that nobody sends anything for a while, and what crosses the cables is control.
 
 #[path = "../../../e2e/laboratory/mod.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, unused_imports)]
 mod laboratory;
 
 mod contestants;
