@@ -5,18 +5,14 @@
 //! A stream of datagrams crosses the diamond the whole time. The time without traffic is the longest pause between two
 //! arrivals after the cut.
 
-#[path = "../../tests/namespaces/lab.rs"]
-#[allow(dead_code)]
-mod lab;
-#[path = "../../tests/namespaces/network.rs"]
-#[allow(dead_code)]
-mod network;
+#[path = "../../../e2e/laboratory/mod.rs"]
+#[allow(dead_code, unused_imports)]
+mod laboratory;
 #[path = "../common/yggdrasil.rs"]
 mod yggdrasil;
 
 mod contestants;
 mod stream;
-mod switch;
 
 use std::{
 	thread::sleep,
@@ -25,6 +21,8 @@ use std::{
 
 use anyhow::{bail, ensure, Context, Result};
 use serde_json::json;
+
+use laboratory::{lab, network, switch};
 
 use contestants::{Contestant, NAMES};
 use stream::Stream;

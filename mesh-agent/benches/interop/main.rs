@@ -2,11 +2,9 @@
 //! hops, traffic across mixed routers, no forwarding loop while links are cut at random, and neighbours who announce what is
 //! not theirs.
 
-#[path = "../../tests/namespaces/lab.rs"]
-#[allow(dead_code)]
-mod lab;
-#[path = "../failover/switch.rs"]
-mod switch;
+#[path = "../../../e2e/laboratory/mod.rs"]
+#[allow(dead_code, unused_imports)]
+mod laboratory;
 
 mod chaos;
 mod hops;
@@ -18,6 +16,8 @@ use std::{process::Command, time::Instant};
 
 use anyhow::{bail, ensure, Context, Result};
 use serde_json::{json, Value};
+
+use laboratory::{lab, switch};
 
 const HELP: &str = "Plain mode beside babeld and BIRD, live in network namespaces.
 

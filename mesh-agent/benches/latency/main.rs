@@ -2,15 +2,9 @@
 //! buffer of half a second at each end, in a namespace that no agent sees. A TCP of the kernel fills it through the mesh, in one
 //! direction and then in the other, while the household pings the gateway. The same again with `pacing = false`.
 
-#[path = "../../tests/namespaces/lab.rs"]
-#[allow(dead_code)]
-mod lab;
-#[path = "../../tests/namespaces/network.rs"]
-#[allow(dead_code)]
-mod network;
-#[path = "../failover/switch.rs"]
-#[allow(dead_code)]
-mod switch;
+#[path = "../../../e2e/laboratory/mod.rs"]
+#[allow(dead_code, unused_imports)]
+mod laboratory;
 
 use std::{
 	io::{Read, Write},
@@ -22,6 +16,8 @@ use std::{
 
 use anyhow::{bail, ensure, Context, Result};
 use serde_json::{json, Value};
+
+use laboratory::{lab, network, switch};
 
 use network::Network;
 use switch::SWITCHES;

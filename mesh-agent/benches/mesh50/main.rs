@@ -5,9 +5,9 @@
 //! once. The network is there when every router has a route to every other one; that packets really arrive is then tried with
 //! pairs that a circuit can join (babeld's packets go further, on a long line). After that nobody sends anything for a while, and what crosses the cables is control.
 
-#[path = "../../tests/namespaces/lab.rs"]
-#[allow(dead_code)]
-mod lab;
+#[path = "../../../e2e/laboratory/mod.rs"]
+#[allow(dead_code, unused_imports)]
+mod laboratory;
 
 mod contestants;
 mod site;
@@ -20,6 +20,8 @@ use std::{
 
 use anyhow::{bail, ensure, Context, Result};
 use serde_json::{json, Value};
+
+use laboratory::lab;
 
 use contestants::{Contestant, NAMES};
 use topology::Topology;

@@ -5,10 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use crate::{
-	lab::{full, Lab},
-	topology::Topology,
-};
+use crate::{lab::Lab, topology::Topology};
 
 /// A router's namespace.
 pub fn router(index: usize) -> String {
@@ -33,7 +30,7 @@ impl Site {
 		}
 		for (a, b) in &topology.links {
 			let (a, b) = (router(*a), router(*b));
-			lab.ip(&a, &format!("link add to_{b} type veth peer name to_{a} netns {}", full(&b)))?;
+			lab.ip(&a, &format!("link add to_{b} type veth peer name to_{a} netns {}", lab.full(&b)))?;
 			lab.devices.push((a.clone(), format!("to_{b}")));
 			lab.devices.push((b, format!("to_{a}")));
 		}

@@ -2,12 +2,9 @@
 //! is. The other one is the processor time that relaying takes: of a relay's own processes, and of the whole machine, which also
 //! counts what the kernel does and what both ends need.
 
-#[path = "../../tests/namespaces/lab.rs"]
-#[allow(dead_code)]
-mod lab;
-#[path = "../../tests/namespaces/network.rs"]
-#[allow(dead_code)]
-mod network;
+#[path = "../../../e2e/laboratory/mod.rs"]
+#[allow(dead_code, unused_imports)]
+mod laboratory;
 #[path = "../common/yggdrasil.rs"]
 mod yggdrasil;
 
@@ -18,6 +15,8 @@ use std::{process::Stdio, thread::sleep, time::Duration};
 
 use anyhow::{bail, ensure, Context, Result};
 use serde_json::{json, Value};
+
+use laboratory::{lab, network};
 
 use contestants::{Contestant, NAMES};
 

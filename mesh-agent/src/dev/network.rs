@@ -98,6 +98,7 @@ impl Network {
 		if !node_program.exists() {
 			bail!("{} is missing; build it with: make build", node_program.display());
 		}
+		let spec = stored_chain(&node_program, root)?;
 		let operators: Vec<_> = OPERATORS.iter().enumerate().filter(|(i, _)| options.routers == 4 || *i != 2).collect();
 		let (boot, mut routers) = (tcp_port()?, Vec::new());
 		let meshes: Vec<u16> = (0..operators.len()).map(|_| udp_port()).collect::<Result<_>>()?;
@@ -109,7 +110,7 @@ impl Network {
 			secret(&folder.join("node.key"), &format!("0x{}", hex::encode(seed)))?;
 			secret(&folder.join("operator.uri"), &format!("//{operator}"))?;
 			let (rpc, p2p) = (tcp_port()?, if place == 0 { boot } else { tcp_port()? });
-			let node = node_process(&node_program, root, &name, operator, index + 1, (rpc, p2p), boot);
+			let node = node_process((&node_program, &spec), root, &name, operator, index + 1, (rpc, p2p), boot);
 			let config = folder.join("agent.toml");
 			let last = operators.len() - 1;
 			// R1–R2, R1–R3, R2–R4, R3–R4; with two hops also R1–R4.
@@ -248,8 +249,23 @@ impl Network {
 	}
 }
 
+/// The local preset in storage form: every node would build the same genesis by itself, which costs a debug build eight seconds of
+/// a core.
+fn stored_chain(node_program: &Path, root: &Path) -> Result<PathBuf> {
+	let arguments = ["export-chain-spec", "--raw", "--chain", "local"];
+	let exported =
+		std::process::Command::new(node_program).args(arguments).output().context("towpath-node does not start")?;
+	if !exported.status.success() {
+		bail!("towpath-node exports no chain: {}", String::from_utf8_lossy(&exported.stderr).trim());
+	}
+	std::fs::create_dir_all(root)?;
+	let spec = root.join("chain.json");
+	std::fs::write(&spec, exported.stdout)?;
+	Ok(spec)
+}
+
 fn node_process(
-	program: &Path,
+	(program, spec): (&Path, &Path),
 	root: &Path,
 	name: &str,
 	operator: &str,
@@ -259,7 +275,7 @@ fn node_process(
 ) -> Process {
 	let base = root.join(name).join("chain").to_string_lossy().into_owned();
 	let mut arguments: Vec<String> =
-		["--chain", "local", &format!("--{}", operator.to_lowercase())].map(Into::into).into();
+		["--chain", &spec.to_string_lossy(), &format!("--{}", operator.to_lowercase())].map(Into::into).into();
 	arguments.extend(["--base-path".into(), base, "--node-key".into(), format!("{number:064x}")]);
 	arguments.extend(["--listen-addr".into(), format!("/ip4/127.0.0.1/tcp/{p2p}")]);
 	arguments.extend(["--rpc-port".into(), rpc.to_string()]);

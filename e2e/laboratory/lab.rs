@@ -6,6 +6,7 @@ use std::{
 	io::Write,
 	path::Path,
 	process::{Child, Command, Output, Stdio},
+	sync::atomic::{AtomicU32, Ordering},
 	thread::sleep,
 	time::{Duration, Instant},
 };
@@ -14,15 +15,18 @@ use anyhow::{bail, ensure, Context, Result};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Names start so; the process id follows.
+/// Names start so; the process id follows, and the number of the laboratory in it.
 const PREFIX: &str = "towpath-";
 const TABLE: &str = "towpath";
+/// How many laboratories this process has built.
+static BUILT: AtomicU32 = AtomicU32::new(0);
 const LOG_LINES: usize = 25;
 /// Who is asked to end does within this.
 const STOPPING: Duration = Duration::from_secs(10);
 
 /// A laboratory.
 pub struct Lab {
+	number: u32,
 	folder: TempDir,
 	namespaces: Vec<String>,
 	/// Both ends of every cable: namespace and device.
@@ -64,11 +68,6 @@ fn sweep() {
 	}
 }
 
-/// A namespace's name on this machine.
-pub fn full(name: &str) -> String {
-	format!("{PREFIX}{}-{name}", std::process::id())
-}
-
 /// Why no laboratory can be built on this machine, if so.
 pub fn obstacle() -> Option<String> {
 	let root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0");
@@ -87,11 +86,17 @@ pub fn obstacle() -> Option<String> {
 	// Being root is not enough in a container without the capabilities, or on a kernel without the modules.
 	let probe = || {
 		let mut lab = Lab::new(&["probe"])?;
-		ip(&format!("-n {} link add p0 type veth peer name p1", full("probe")))?;
+		ip(&format!("-n {} link add p0 type veth peer name p1", lab.full("probe")))?;
 		lab.devices.push(("probe".into(), "p0".into()));
 		lab.count()
 	};
 	probe().err().map(|error| format!("{error:#}"))
+}
+
+impl AsRef<Lab> for Lab {
+	fn as_ref(&self) -> &Lab {
+		self
+	}
 }
 
 impl Lab {
@@ -100,9 +105,10 @@ impl Lab {
 	pub fn new(names: &[&str]) -> Result<Self> {
 		sweep();
 		let folder = tempfile::tempdir()?;
-		let mut lab = Self { folder, namespaces: Vec::new(), devices: Vec::new(), children: Vec::new() };
+		let number = BUILT.fetch_add(1, Ordering::Relaxed);
+		let mut lab = Self { number, folder, namespaces: Vec::new(), devices: Vec::new(), children: Vec::new() };
 		for name in names {
-			let name = full(name);
+			let name = lab.full(name);
 			ip(&format!("netns add {name}"))?;
 			lab.namespaces.push(name.clone());
 			ip(&format!("-n {name} link set lo up"))?;
@@ -112,6 +118,11 @@ impl Lab {
 		Ok(lab)
 	}
 
+	/// A namespace's name on this machine.
+	pub fn full(&self, name: &str) -> String {
+		format!("{PREFIX}{}-{}-{name}", std::process::id(), self.number)
+	}
+
 	/// Where files may lie.
 	pub fn folder(&self) -> &Path {
 		self.folder.path()
@@ -119,7 +130,7 @@ impl Lab {
 
 	/// A cable between two namespaces; the devices are called after the other end.
 	pub fn link(&mut self, (a, a_address): (&str, &str), (b, b_address): (&str, &str)) -> Result<()> {
-		let (a_full, b_full) = (full(a), full(b));
+		let (a_full, b_full) = (self.full(a), self.full(b));
 		ip(&format!("link add to_{b} netns {a_full} type veth peer name to_{a} netns {b_full}"))?;
 		for (own, own_full, other, address) in [(a, a_full, b, a_address), (b, b_full, a, b_address)] {
 			ip(&format!("-n {own_full} address add {address} dev to_{other}"))?;
@@ -134,7 +145,7 @@ impl Lab {
 		for (namespace, device) in &self.devices {
 			let hook = format!("type filter hook ingress device \"{device}\" priority 0; policy accept;");
 			let rule = format!("counter {device} {{}}\nchain {device} {{ {hook} counter name \"{device}\"; }}");
-			nft(&full(namespace), &format!("table netdev {TABLE} {{\n{rule}\n}}\n"))?;
+			nft(&self.full(namespace), &format!("table netdev {TABLE} {{\n{rule}\n}}\n"))?;
 		}
 		Ok(())
 	}
@@ -153,7 +164,7 @@ impl Lab {
 	pub fn silence(&self, namespace: &str, from: &str, silent: bool) -> Result<()> {
 		let hook = format!("type filter hook ingress device \"to_{from}\" priority -10; policy drop;");
 		nft(
-			&full(namespace),
+			&self.full(namespace),
 			&match silent {
 				true => format!("table netdev silent-{from} {{\nchain swallow {{ {hook} }}\n}}\n"),
 				false => format!("delete table netdev silent-{from}\n"),
@@ -163,21 +174,21 @@ impl Lab {
 
 	/// Names of the devices in a namespace.
 	pub fn devices(&self, namespace: &str) -> Result<Vec<String>> {
-		let listed: Value = serde_json::from_slice(&ip(&format!("-n {} -j link", full(namespace)))?)?;
+		let listed: Value = serde_json::from_slice(&ip(&format!("-n {} -j link", self.full(namespace)))?)?;
 		let names = listed.as_array().into_iter().flatten().filter_map(|link| link["ifname"].as_str());
 		Ok(names.map(str::to_owned).collect())
 	}
 
 	/// Configures something in a namespace.
 	pub fn ip(&self, namespace: &str, arguments: &str) -> Result<()> {
-		ip(&format!("-n {} {arguments}", full(namespace))).map(drop)
+		ip(&format!("-n {} {arguments}", self.full(namespace))).map(drop)
 	}
 
 	/// A command in a namespace that ends when this process does, however it ends. `ip` and `setpriv` become the program:
 	/// its process id is the child's.
 	pub fn command(&self, namespace: &str, program: &str, arguments: &[&str]) -> Command {
 		let mut command = Command::new("setpriv");
-		command.args(["--pdeathsig", "KILL", "ip", "netns", "exec", &full(namespace), program]).args(arguments);
+		command.args(["--pdeathsig", "KILL", "ip", "netns", "exec", &self.full(namespace), program]).args(arguments);
 		command.stdin(Stdio::null());
 		command
 	}
@@ -201,7 +212,8 @@ impl Lab {
 		Ok(())
 	}
 
-	/// The number of its process.
+	/// The number of its process. Only measurements ask for it.
+	#[allow(dead_code)]
 	pub fn process(&self, name: &str) -> Result<u32> {
 		let child = self.children.iter().find(|(own, _)| own == name);
 		Ok(child.with_context(|| format!("{name} does not run"))?.1.id())

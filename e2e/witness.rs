@@ -3,15 +3,11 @@
 
 #![allow(clippy::unwrap_used)]
 
-#[allow(dead_code)]
-#[path = "names/lab.rs"]
-mod lab;
-
 use std::{
 	fs::File,
 	io::{copy, Read, Write},
 	net::{Shutdown, TcpListener, TcpStream},
-	path::{Path, PathBuf},
+	path::Path,
 	process::{Child, Command, Stdio},
 	sync::{Arc, Mutex},
 	thread::{self, sleep},
@@ -20,7 +16,13 @@ use std::{
 
 use serde_json::Value;
 
-use lab::{free_port, within, Agent};
+use crate::laboratory::{
+	chain::development,
+	loopback::{within, Agent},
+	node_program,
+	ports::free_port,
+	turns::{self, Need},
+};
 
 /// A node on a busy machine takes so long to start.
 const NODE_START: Duration = Duration::from_secs(180);
@@ -28,12 +30,6 @@ const NODE_START: Duration = Duration::from_secs(180);
 const SOON: Duration = Duration::from_secs(60);
 /// Heads come every two seconds.
 const A_FEW_HEADS: Duration = Duration::from_secs(8);
-
-fn node_program() -> PathBuf {
-	let program = Path::new(env!("CARGO_BIN_EXE_mesh-agent")).with_file_name("towpath-node");
-	assert!(program.exists(), "{} is missing; build it with: make build", program.display());
-	program
-}
 
 struct Node {
 	child: Child,
@@ -138,10 +134,9 @@ fn has(agent: &Agent, code: &str) -> bool {
 
 #[test]
 fn a_node_that_its_witness_contradicts_is_not_believed_until_they_agree_and_names_outlive_the_chain() {
+	let _turn = turns::wait("witness", Need::Little);
 	let home = tempfile::tempdir().unwrap();
-	let output = Command::new(node_program()).args(["export-chain-spec", "--chain", "dev", "--raw"]).output().unwrap();
-	let spec = home.path().join("chain.json");
-	File::create(&spec).unwrap().write_all(&output.stdout).unwrap();
+	let spec = development(home.path());
 	let (honest, liar) = (node(home.path(), &spec, 1), node(home.path(), &spec, 2));
 	let door = Door::new(honest.rpc);
 	let folder = home.path().join("agent");

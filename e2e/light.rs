@@ -3,9 +3,6 @@
 
 #![allow(clippy::unwrap_used)]
 
-#[path = "live/mod.rs"]
-mod live;
-
 use std::{
 	path::{Path, PathBuf},
 	process::{Child, Command, Output, Stdio},
@@ -13,10 +10,20 @@ use std::{
 	time::{Duration, Instant},
 };
 
-use live::{agent, chain_spec, free_port, say, wait_for, Node, PATIENCE};
 use serde_json::{json, Value};
 
+use crate::laboratory::{
+	self,
+	chain::{agent, chain_spec, wait_for, Node, PATIENCE},
+	ports::free_port,
+	turns::{self, Need},
+};
+
 const UNIT: u128 = 1_000_000_000_000;
+
+fn say(text: &str) {
+	laboratory::say("light", text);
+}
 
 /// The household's files, and its agent while one runs.
 struct Household {
@@ -108,6 +115,7 @@ const ALICE_LIKE: &str = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a
 
 #[test]
 fn a_household_without_a_node_opens_a_channel_and_closes_it_by_proofs() {
+	let _turn = turns::wait("light", Need::Little);
 	let root = tempfile::tempdir().unwrap();
 	let node = Node::start(root.path(), &chain_spec(root.path()), 1, "--alice", free_port(), None);
 	wait_for(&node);
@@ -135,7 +143,7 @@ fn a_household_without_a_node_opens_a_channel_and_closes_it_by_proofs() {
 		assert_eq!(proven[field], told[field], "{field}");
 	}
 	assert_eq!(proven["deposit"], json!((10 * UNIT).to_string()));
-	say("light test: opened a channel by proofs");
+	say("opened a channel by proofs");
 
 	let config = root.path().join("agent.toml");
 	let peerless =
@@ -150,7 +158,7 @@ fn a_household_without_a_node_opens_a_channel_and_closes_it_by_proofs() {
 	assert!(closed.status.success(), "{}", String::from_utf8_lossy(&closed.stderr));
 	let after = answer(&household.channel(&show, &light).output().unwrap());
 	assert!(after["status"].as_str().unwrap().starts_with("Closing"), "{after}");
-	say("light test: followed the chain, and closed the channel");
+	say("followed the chain, and closed the channel");
 
 	let lied_to = liar.wait_with_output().unwrap();
 	assert_eq!(

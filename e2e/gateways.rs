@@ -9,15 +9,10 @@
 //!
 //! It needs root; without, the test says so and passes, except in CI.
 
-#[allow(dead_code)]
-#[path = "namespaces/lab.rs"]
-mod lab;
-
 use std::{
 	io::Write,
 	os::unix::fs::OpenOptionsExt,
 	process::{Child, Stdio},
-	sync::Mutex,
 	thread::sleep,
 	time::{Duration, Instant},
 };
@@ -27,9 +22,8 @@ use serde_json::Value;
 use towpath_primitives::NodeId;
 use towpath_proto::crypto::{Crypto, RustCrypto};
 
-use lab::Lab;
+use crate::laboratory::{self, lab::Lab, turns::Need, PROGRAM};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_mesh-agent");
 const GATEWAYS: [&str; 2] = ["g1", "g2"];
 const HOUSEHOLDS: [&str; 2] = ["home", "tun"];
 /// An endless download, and a short answer.
@@ -43,7 +37,7 @@ const CHANGED: Duration = Duration::from_secs(5);
 const RESET: Duration = Duration::from_secs(8);
 
 fn say(text: &str) {
-	let _ = writeln!(std::io::stderr(), "gateways: {text}");
+	laboratory::say("gateways", text);
 }
 
 #[test]
@@ -70,22 +64,8 @@ fn a_gateways_ports_rate_and_month_hold_also_after_a_power_cut_and_payers_are_to
 	})
 }
 
-static ONE: Mutex<()> = Mutex::new(());
-
 fn in_a_lab(names: &[&str], tell: impl FnOnce(&mut Lab) -> Result<()>) -> Result<()> {
-	// A laboratory's names are those of its process.
-	let _one = ONE.lock();
-	if let Some(why) = lab::obstacle() {
-		assert!(std::env::var("CI").as_deref() != Ok("true"), "cannot test with network namespaces: {why}");
-		say(&format!("SKIPPED, nothing was tested: {why}"));
-		return Ok(());
-	}
-	let mut lab = Lab::new(names)?;
-	let told = tell(&mut lab);
-	if told.is_err() {
-		say(&lab.logs());
-	}
-	told
+	laboratory::tell("gateways", Need::Machine, || Lab::new(names), tell)
 }
 
 fn seed(name: &str) -> [u8; 32] {

@@ -4,16 +4,8 @@
 //! One network serves every check, because starting one takes longer than all of them. It needs root; without, the test says
 //! so and passes, except in CI.
 
-#[allow(dead_code)]
-#[path = "namespaces/lab.rs"]
-mod lab;
-#[allow(dead_code)]
-#[path = "namespaces/network.rs"]
-mod network;
-
 use std::{
 	fs::File,
-	io::Write,
 	path::{Path, PathBuf},
 	process::{Child, Stdio},
 	thread::sleep,
@@ -24,31 +16,24 @@ use anyhow::{ensure, Context, Result};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use network::{Network, NODES, URL};
+use crate::laboratory::{
+	self,
+	network::{Network, NODES, URL},
+	turns::Need,
+};
 
 /// What one download brings.
 const SIZE: u64 = 40 << 20;
 /// A cut cable must not be waited for longer.
 const CUT_SECONDS: &str = "10";
 
-/// The harness hides what passing tests print; this has to be seen all the same.
 fn say(text: &str) {
-	let _ = writeln!(std::io::stderr(), "namespaces: {text}");
+	laboratory::say("namespaces", text);
 }
 
 #[test]
 fn bytes_cross_the_mesh_and_nothing_else() -> Result<()> {
-	if let Some(why) = lab::obstacle() {
-		assert!(std::env::var("CI").as_deref() != Ok("true"), "cannot test with network namespaces: {why}");
-		say(&format!("SKIPPED, nothing was tested: {why}"));
-		return Ok(());
-	}
-	let mut network = Network::plan()?;
-	let told = tell(&mut network);
-	if told.is_err() {
-		say(&network.lab.logs());
-	}
-	told
+	laboratory::tell("namespaces", Need::Core, Network::plan, tell)
 }
 
 fn tell(network: &mut Network) -> Result<()> {

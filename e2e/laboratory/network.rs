@@ -16,12 +16,12 @@ use std::{
 	time::{Duration, Instant},
 };
 
-use anyhow::{bail, ensure, Context, Result};
+use anyhow::{bail, Context, Result};
 use serde_json::Value;
 use towpath_primitives::{NodeId, OverlayAddress};
 use towpath_proto::crypto::{Crypto, RustCrypto};
 
-use super::lab::Lab;
+use super::{chain::local, lab::Lab, node_program};
 
 /// The mesh's cables: the ends, and the third octet of the network 10.1.x.0/30.
 const CABLES: [(&str, &str, u8); 5] =
@@ -90,6 +90,12 @@ pub fn node_id(index: usize) -> NodeId {
 	NodeId(RustCrypto.public_key(&development_seed(&[OPERATORS[index], "router"])))
 }
 
+impl AsRef<Lab> for Network {
+	fn as_ref(&self) -> &Lab {
+		&self.lab
+	}
+}
+
 impl Network {
 	/// Lays the cables and counts what crosses them; nothing runs yet.
 	pub fn plan() -> Result<Self> {
@@ -149,13 +155,12 @@ impl Network {
 	}
 
 	fn start_node(&mut self, index: usize) -> Result<()> {
-		let program = Path::new(PROGRAM).with_file_name("towpath-node");
-		ensure!(program.exists(), "{} is missing; build it with: make build", program.display());
+		let spec = local(self.lab.folder()).to_string_lossy().into_owned();
 		let (operator, key) = (format!("--{}", OPERATORS[index].to_lowercase()), format!("{:064x}", index + 1));
 		let (base, rpc) = (self.lab.folder().join(format!("chain{index}")), rpc_port(index).to_string());
 		let (base, listen) = (base.to_string_lossy().into_owned(), format!("/ip4/127.0.0.1/tcp/{}", 30333 + index));
 		let boot = format!("/ip4/127.0.0.1/tcp/30333/p2p/{BOOT_PEER}");
-		let mut arguments = vec!["--chain", "local", &operator, "--base-path", &base, "--node-key", &key];
+		let mut arguments = vec!["--chain", &spec, &operator, "--base-path", &base, "--node-key", &key];
 		arguments.extend(["--listen-addr", &listen, "--rpc-port", &rpc, "--no-mdns", "--no-prometheus"]);
 		arguments.extend(["--state-pruning", "archive", "--blocks-pruning", "archive"]);
 		// Agents are in other namespaces; nobody else is on their cables.
@@ -163,7 +168,7 @@ impl Network {
 		if index > 0 {
 			arguments.extend(["--bootnodes", &boot]);
 		}
-		self.lab.start(&format!("node{index}"), NODES, &program.to_string_lossy(), &arguments)
+		self.lab.start(&format!("node{index}"), NODES, &node_program().to_string_lossy(), &arguments)
 	}
 
 	fn start_agent(&mut self, agent: &str, own: &str) -> Result<()> {

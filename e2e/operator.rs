@@ -4,9 +4,6 @@
 
 #![allow(clippy::unwrap_used)]
 
-#[path = "live/mod.rs"]
-mod live;
-
 use std::{
 	io::{BufRead, BufReader},
 	path::{Path, PathBuf},
@@ -14,7 +11,6 @@ use std::{
 	time::{Duration, Instant},
 };
 
-use live::{agent, chain_spec, free_port, say, wait_for, Node, PATIENCE};
 use serde_json::{json, Value};
 use subxt::{dynamic, ext::scale_encode::EncodeAsFields, utils::Static, OnlineClient, SubstrateConfig};
 use subxt_signer::{
@@ -23,7 +19,18 @@ use subxt_signer::{
 };
 use towpath_primitives::{NodeId, Receipt};
 
+use crate::laboratory::{
+	self,
+	chain::{agent, chain_spec, wait_for, Node, PATIENCE},
+	ports::free_port,
+	turns::{self, Need},
+};
+
 const UNIT: u128 = 1_000_000_000_000;
+
+fn say(text: &str) {
+	laboratory::say("operator", text);
+}
 
 /// The newcomer's commands.
 struct Operator {
@@ -105,6 +112,7 @@ const TERMS: [&str; 4] = ["--name", "maple-7", "--price", "0.05"];
 
 #[test]
 fn an_empty_folder_becomes_a_validator_by_one_command_and_leaves_again() {
+	let _turn = turns::wait("operator", Need::Little);
 	let root = tempfile::tempdir().unwrap();
 	let spec = chain_spec(root.path());
 	let (boot, other) = (free_port(), free_port());

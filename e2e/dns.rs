@@ -3,10 +3,6 @@
 
 #![allow(clippy::unwrap_used)]
 
-#[allow(dead_code)]
-#[path = "names/lab.rs"]
-mod lab;
-
 use std::{
 	io::{Read, Write},
 	net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket},
@@ -23,7 +19,11 @@ use hickory_proto::{
 	},
 };
 
-use lab::{free_port, until, Agent};
+use crate::laboratory::{
+	loopback::{self as lab, until, Agent},
+	ports::free_port,
+	turns::{self, Need},
+};
 
 /// Longer than the agent waits for a gateway that is gone.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -128,6 +128,7 @@ fn ask_by_tcp(port: u16, host: &str, kind: RecordType) -> Message {
 
 #[test]
 fn a_household_is_told_names_of_the_mesh_here_and_all_others_by_its_gateway_alone() {
+	let _turn = turns::wait("dns", Need::Little);
 	let home = tempfile::tempdir().unwrap();
 	let (resolver, asked) = resolver();
 	let seen = || asked.lock().unwrap().clone();
@@ -199,6 +200,7 @@ fn inside(port: u16, address: IpAddr, agent: &Agent) {
 
 #[test]
 fn without_a_gateway_only_names_of_the_mesh_are_answered_and_junk_stops_nothing() {
+	let _turn = turns::wait("dns", Need::Little);
 	let home = tempfile::tempdir().unwrap();
 	let port = free_port();
 	let more = format!("[dns]\nlisten = [\"127.0.0.1:{port}\"]\n");

@@ -3,22 +3,22 @@
 //!
 //! It needs root and babeld; without, the test says so and passes, except in CI.
 
-#[allow(dead_code)]
-#[path = "namespaces/lab.rs"]
-mod lab;
-
 use std::{
-	io::Write,
 	process::{Command, Stdio},
 	thread::sleep,
 	time::{Duration, Instant},
 };
 
 use anyhow::{bail, ensure, Context, Result};
-use lab::Lab;
 use serde_json::Value;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_mesh-agent");
+use crate::laboratory::{
+	self,
+	lab::{self, Lab},
+	turns::Need,
+	PROGRAM,
+};
+
 const AGENT: &str = "agent";
 const BABELD: &str = "babeld";
 /// What each side has to offer, of both families.
@@ -35,9 +35,8 @@ const SOON: Duration = Duration::from_secs(15);
 /// A retraction says it at once; three lost hellos would take longer.
 const AT_ONCE: Duration = Duration::from_secs(3);
 
-/// The harness hides what passing tests print; this has to be seen all the same.
 fn say(text: &str) {
-	let _ = writeln!(std::io::stderr(), "plain: {text}");
+	laboratory::say("plain", text);
 }
 
 fn obstacle() -> Option<String> {
@@ -48,18 +47,19 @@ fn obstacle() -> Option<String> {
 
 #[test]
 fn routes_are_exchanged_with_babeld_and_none_outlives_the_agent() -> Result<()> {
-	if let Some(why) = obstacle() {
-		assert!(std::env::var("CI").as_deref() != Ok("true"), "cannot test plain mode: {why}");
-		say(&format!("SKIPPED, nothing was tested: {why}"));
-		return Ok(());
-	}
-	let mut lab = Lab::new(&[AGENT, BABELD])?;
-	let told = tell(&mut lab);
-	if told.is_err() {
-		say(&lab.logs());
-		say(&status(&lab).map_or_else(|error| format!("{error:#}"), |status| status.to_string()));
-	}
-	told
+	laboratory::tell_with(
+		"plain",
+		Need::Machine,
+		obstacle,
+		|| Lab::new(&[AGENT, BABELD]),
+		|lab| {
+			let told = tell(lab);
+			if told.is_err() {
+				say(&status(lab).map_or_else(|error| format!("{error:#}"), |status| status.to_string()));
+			}
+			told
+		},
+	)
 }
 
 fn tell(lab: &mut Lab) -> Result<()> {

@@ -3,22 +3,16 @@
 //!
 //! It needs root; without, the test says so and passes, except in CI.
 
-#[allow(dead_code)]
-#[path = "namespaces/lab.rs"]
-mod lab;
-
 use std::{
 	collections::BTreeSet,
-	io::Write,
-	thread::sleep,
 	time::{Duration, Instant},
 };
 
-use anyhow::{bail, ensure, Context, Result};
-use lab::{full, Lab};
+use anyhow::{ensure, Context, Result};
 use serde_json::Value;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_mesh-agent");
+use crate::laboratory::{self, lab::Lab, turns::Need, until, PROGRAM};
+
 /// Where the bridge is.
 const SWITCH: &str = "switch";
 const ROUTERS: [&str; 3] = ["a", "b", "c"];
@@ -29,24 +23,14 @@ const SOON: Duration = Duration::from_secs(3);
 /// A new interface is first seen, and then the kernel asks for up to two seconds whether anybody has its address.
 const PLUGGED: Duration = Duration::from_secs(7);
 
-/// The harness hides what passing tests print; this has to be seen all the same.
 fn say(text: &str) {
-	let _ = writeln!(std::io::stderr(), "discovery: {text}");
+	laboratory::say("discovery", text);
 }
 
 #[test]
 fn routers_on_a_switch_find_each_other_and_a_household_tells_nobody() -> Result<()> {
-	if let Some(why) = lab::obstacle() {
-		assert!(std::env::var("CI").as_deref() != Ok("true"), "cannot test with network namespaces: {why}");
-		say(&format!("SKIPPED, nothing was tested: {why}"));
-		return Ok(());
-	}
-	let mut lab = Lab::new(&[&[SWITCH, HOUSEHOLD][..], &ROUTERS].concat())?;
-	let told = tell(&mut lab);
-	if told.is_err() {
-		say(&lab.logs());
-	}
-	told
+	let all = [&[SWITCH, HOUSEHOLD][..], &ROUTERS].concat();
+	laboratory::tell("discovery", Need::Machine, || Lab::new(&all), tell)
 }
 
 fn tell(lab: &mut Lab) -> Result<()> {
@@ -103,7 +87,7 @@ fn start(lab: &mut Lab, name: &str, own: &str) -> Result<String> {
 /// A cable from an agent to the bridge. The kernel gives it a link-local address, and nobody gives it another one.
 fn plug(lab: &Lab, name: &str) -> Result<()> {
 	let port = format!("p-{}", &name[..1]);
-	lab.ip(SWITCH, &format!("link add {port} type veth peer name eth0 netns {}", full(name)))?;
+	lab.ip(SWITCH, &format!("link add {port} type veth peer name eth0 netns {}", lab.full(name)))?;
 	lab.ip(SWITCH, &format!("link set {port} master lan up"))?;
 	lab.ip(name, "link set eth0 up")
 }
@@ -136,18 +120,4 @@ fn linked(lab: &mut Lab, most: Duration, expected: &[(&str, &[&String])]) -> Res
 		}
 		Ok(Some(()))
 	})
-}
-
-fn until<T>(lab: &mut Lab, most: Duration, what: &str, mut get: impl FnMut(&Lab) -> Result<Option<T>>) -> Result<T> {
-	let end = Instant::now() + most;
-	loop {
-		if let Some(got) = get(lab)? {
-			return Ok(got);
-		}
-		lab.check()?;
-		if Instant::now() > end {
-			bail!("no sign of {what} within {most:?}");
-		}
-		sleep(Duration::from_millis(50));
-	}
 }

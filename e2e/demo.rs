@@ -4,12 +4,18 @@
 #![allow(clippy::unwrap_used)]
 
 use std::{
-	io::{BufRead, BufReader, Write},
+	io::{BufRead, BufReader},
 	path::{Path, PathBuf},
 	process::{Child, Command, Stdio},
 };
 
 use serde_json::Value;
+
+use crate::laboratory::{
+	self,
+	chain::agent,
+	turns::{self, Need},
+};
 
 /// Bytes that cross the mesh.
 const MIB: u64 = 256;
@@ -28,12 +34,7 @@ impl Drop for Demo {
 }
 
 fn say(text: &str) {
-	// Past the test runner, which would keep it until the end and then throw it away.
-	let _ = writeln!(std::io::stderr(), "demo test: {text}");
-}
-
-fn agent() -> Command {
-	Command::new(env!("CARGO_BIN_EXE_mesh-agent"))
+	laboratory::say("demo", text);
 }
 
 fn amount(value: &Value) -> u128 {
@@ -42,6 +43,7 @@ fn amount(value: &Value) -> u128 {
 
 #[test]
 fn the_demo_survives_a_kill_and_ends_with_an_exact_ledger() {
+	let _turn = turns::wait("demo", Need::Core);
 	let folder = std::env::temp_dir().join(format!("towpath-demo-test-{}", std::process::id()));
 	let mut child = agent()
 		.args(["dev", "--output", "json", "--kill-relay", "--size", &MIB.to_string(), "--folder"])

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::lab::{full, Lab};
+use super::lab::Lab;
 
 /// Where the bridges are.
 pub const SWITCHES: &str = "switches";
@@ -22,7 +22,7 @@ pub fn link(lab: &mut Lab, (a, a_address): (&str, &str), (b, b_address): (&str, 
 	lab.ip(SWITCHES, &format!("link set {bridge} up"))?;
 	for (own, other, address) in [(a, b, a_address), (b, a, b_address)] {
 		let port = port(&own[..own.len().min(5)], &other[..other.len().min(5)]);
-		lab.ip(SWITCHES, &format!("link add {port} type veth peer name to_{other} netns {}", full(own)))?;
+		lab.ip(SWITCHES, &format!("link add {port} type veth peer name to_{other} netns {}", lab.full(own)))?;
 		lab.ip(SWITCHES, &format!("link set {port} master {bridge} up"))?;
 		lab.ip(own, &format!("address add {address} dev to_{other}"))?;
 		lab.ip(own, &format!("link set to_{other} up"))?;

@@ -8,10 +8,6 @@
 
 #![allow(clippy::unwrap_used)]
 
-#[allow(dead_code)]
-#[path = "names/lab.rs"]
-mod lab;
-
 use std::{
 	fs::File,
 	os::unix::fs::OpenOptionsExt,
@@ -21,7 +17,11 @@ use std::{
 	time::Duration,
 };
 
-use lab::{free_port, name_of_key, service, through_proxy, until, within, Agent, HELLO};
+use crate::laboratory::{
+	loopback::{name_of_key, service, through_proxy, until, within, Agent, HELLO},
+	ports::free_port,
+	turns::{self, Need},
+};
 
 /// `//Alice//router` of the well-known development phrase: the router of the development chain.
 const ALICE: &str = "b8a73cbc371a235acedc108e75c866530408a0a30a17518de7165fdde1a16b6b";
@@ -104,6 +104,7 @@ fn routes(agent: &Agent) -> usize {
 
 #[test]
 fn after_a_power_cut_without_a_chain_a_household_reaches_services_over_routers_that_were_admitted_before() {
+	let _turn = turns::wait("cold", Need::Little);
 	let home = tempfile::tempdir().unwrap();
 	let (rpc, offered, proxy) = (free_port(), service(), free_port());
 	let services = format!("[[services]]\nport = 80\nto = \"127.0.0.1:{offered}\"\n");

@@ -3,16 +3,17 @@
 
 #![allow(clippy::unwrap_used)]
 
-#[allow(dead_code)]
-#[path = "names/lab.rs"]
-mod lab;
-
 use towpath_primitives::NodeId;
 
-use lab::{free_port, name_of_key, names_file, service, through_proxy, until, Agent, HELLO};
+use crate::laboratory::{
+	loopback::{name_of_key, names_file, service, through_proxy, until, Agent, HELLO},
+	ports::free_port,
+	turns::{self, Need},
+};
 
 #[test]
 fn a_household_reaches_its_neighbours_service_by_name_without_chain_and_internet() {
+	let _turn = turns::wait("names", Need::Little);
 	let home = tempfile::tempdir().unwrap();
 	let port = service();
 	let refused = free_port();
@@ -63,6 +64,7 @@ fn a_household_reaches_its_neighbours_service_by_name_without_chain_and_internet
 
 #[test]
 fn a_damaged_file_of_names_is_told_of_and_stops_nothing() {
+	let _turn = turns::wait("names", Need::Little);
 	let home = tempfile::tempdir().unwrap();
 	let mut file = names_file(&[("garden", NodeId([1; 32]))]);
 	*file.last_mut().unwrap() ^= 1;

@@ -1,51 +1,68 @@
-//! A development chain with half seconds for slots, and nodes of it on loopback.
+//! Chains in storage form, one of them with half seconds for slots, and nodes of it on loopback.
+
+#![allow(clippy::unwrap_used)]
 
 use std::{
 	fs::File,
-	io::Write,
-	net::TcpListener,
 	path::{Path, PathBuf},
 	process::{Child, Command, Stdio},
+	sync::OnceLock,
 	time::{Duration, Instant},
 };
 
 use codec::{Decode, Encode};
 use serde_json::{json, Value};
 
+use super::{node_program, ports::free_port, say, PROGRAM};
+
 /// The network id behind the network key 00…01, which the first node has.
 pub const BOOT_PEER: &str = "12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp";
 /// Nothing takes longer.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
-pub fn say(text: &str) {
-	// Past the test runner, which would keep it until the end and then throw it away.
-	let _ = writeln!(std::io::stderr(), "{text}");
-}
-
 pub fn agent() -> Command {
-	Command::new(env!("CARGO_BIN_EXE_mesh-agent"))
-}
-
-fn node_program() -> PathBuf {
-	let program = Path::new(env!("CARGO_BIN_EXE_mesh-agent")).with_file_name("towpath-node");
-	assert!(program.exists(), "{} is missing; build it with: make build", program.display());
-	program
-}
-
-pub fn free_port() -> u16 {
-	TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+	Command::new(PROGRAM)
 }
 
 /// The first of a chain's periods, in the order in which they are stored: slot in milliseconds, slots in an epoch, sessions in
 /// an era. What follows does not matter here.
 type Periods = (u64, u64, u32);
 
-/// The development chain, with half seconds for slots. It is changed where it is stored, because a spec in storage form saves every
-/// node the building of the genesis, which takes a debug build a while.
+static DEV: OnceLock<Vec<u8>> = OnceLock::new();
+static LOCAL: OnceLock<Vec<u8>> = OnceLock::new();
+
+/// A preset in storage form. That saves every node the building of the genesis, which costs a debug build eight seconds of a core.
+fn exported(place: &'static OnceLock<Vec<u8>>, preset: &str) -> &'static [u8] {
+	place.get_or_init(|| {
+		let output =
+			Command::new(node_program()).args(["export-chain-spec", "--raw", "--chain", preset]).output().unwrap();
+		assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+		output.stdout
+	})
+}
+
+fn write(folder: &Path, spec: &[u8]) -> PathBuf {
+	let path = folder.join("chain.json");
+	// Another node may be reading it.
+	if !path.exists() {
+		std::fs::write(&path, spec).unwrap();
+	}
+	path
+}
+
+/// The chain of one validator, as a file.
+pub fn development(folder: &Path) -> PathBuf {
+	write(folder, exported(&DEV, "dev"))
+}
+
+/// The chain of four validators, as a file.
+pub fn local(folder: &Path) -> PathBuf {
+	write(folder, exported(&LOCAL, "local"))
+}
+
+/// The development chain, with half seconds for slots.
 pub fn chain_spec(folder: &Path) -> PathBuf {
-	let output = Command::new(node_program()).args(["export-chain-spec", "--chain", "dev", "--raw"]).output().unwrap();
-	assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-	let mut spec: Value = serde_json::from_slice(&output.stdout).unwrap();
+	let mut spec: Value = serde_json::from_slice(exported(&DEV, "dev")).unwrap();
 	let name = |name: &str| hex::encode(sp_crypto_hashing::twox_128(name.as_bytes()));
 	let stored = &mut spec["genesis"]["raw"]["top"][format!("0x{}{}", name("Periods"), name("Current"))];
 	let mut bytes = hex::decode(stored.as_str().expect("periods are stored").trim_start_matches("0x")).unwrap();
@@ -53,9 +70,7 @@ pub fn chain_spec(folder: &Path) -> PathBuf {
 	assert_eq!(periods, (2_000, 10, 2), "the preset's periods are other than this test knows");
 	bytes[..8].copy_from_slice(&500u64.encode());
 	*stored = json!(format!("0x{}", hex::encode(bytes)));
-	let path = folder.join("chain.json");
-	std::fs::write(&path, spec.to_string()).unwrap();
-	path
+	write(folder, spec.to_string().as_bytes())
 }
 
 pub struct Node {
@@ -102,7 +117,7 @@ impl Node {
 impl Drop for Node {
 	fn drop(&mut self) {
 		if std::thread::panicking() {
-			say(&format!("the end of {}:\n{}", self.log.display(), self.log_tail()));
+			say("node", &format!("the end of {}:\n{}", self.log.display(), self.log_tail()));
 		}
 		let _ = self.child.kill();
 		let _ = self.child.wait();

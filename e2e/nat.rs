@@ -11,24 +11,23 @@
 //!
 //! It needs root; without, the test says so and passes, except in CI.
 
-#[allow(dead_code)]
-#[path = "namespaces/lab.rs"]
-mod lab;
-#[allow(dead_code)]
-#[path = "namespaces/network.rs"]
-mod network;
-
 use std::{
-	io::Write,
-	path::Path,
 	thread::sleep,
 	time::{Duration, Instant},
 };
 
-use anyhow::{bail, ensure, Context, Result};
-use lab::Lab;
-use network::{development_seed, secret, PROGRAM};
+use anyhow::{ensure, Context, Result};
 use serde_json::Value;
+
+use crate::laboratory::{
+	self,
+	chain::local,
+	lab::Lab,
+	network::{development_seed, secret},
+	node_program,
+	turns::Need,
+	until, PROGRAM,
+};
 
 /// Households, and what stands before them.
 const HOMES: [(&str, &str); 2] = [("a", "nat_a"), ("b", "nat_b")];
@@ -43,24 +42,13 @@ const IN_VAIN: Duration = Duration::from_secs(7);
 const PINGS: u64 = 40;
 const PING_BYTES: u64 = 1_000;
 
-/// The harness hides what passing tests print; this has to be seen all the same.
 fn say(text: &str) {
-	let _ = writeln!(std::io::stderr(), "nat: {text}");
+	laboratory::say("nat", text);
 }
 
 #[test]
 fn households_behind_nats_have_a_direct_link_and_behind_symmetric_ones_the_router_between_them() -> Result<()> {
-	if let Some(why) = lab::obstacle() {
-		assert!(std::env::var("CI").as_deref() != Ok("true"), "cannot test with network namespaces: {why}");
-		say(&format!("SKIPPED, nothing was tested: {why}"));
-		return Ok(());
-	}
-	let mut lab = lay()?;
-	let told = tell(&mut lab);
-	if told.is_err() {
-		say(&lab.logs());
-	}
-	told
+	laboratory::tell("nat", Need::Little, lay, tell)
 }
 
 fn tell(lab: &mut Lab) -> Result<()> {
@@ -125,14 +113,13 @@ fn start_router(lab: &mut Lab) -> Result<[String; 2]> {
 	let folder = lab.folder().join("r");
 	std::fs::create_dir(&folder)?;
 	secret(&folder.join("node.key"), &format!("0x{}", hex::encode(development_seed(&["Alice", "router"]))))?;
-	let node = Path::new(PROGRAM).with_file_name("towpath-node");
-	ensure!(node.exists(), "{} is missing; build it with: make build", node.display());
 	let (base, key) = (lab.folder().join("chain").to_string_lossy().into_owned(), format!("{:064x}", 1));
+	let spec = local(lab.folder()).to_string_lossy().into_owned();
 	let arguments =
-		["--chain", "local", "--alice", "--base-path", &base, "--node-key", &key, "--no-mdns", "--no-prometheus"];
+		["--chain", &spec, "--alice", "--base-path", &base, "--node-key", &key, "--no-mdns", "--no-prometheus"];
 	// Nobody else is on these cables.
 	let rpc = ["--rpc-port", "9944", "--unsafe-rpc-external", "--rpc-methods", "safe", "--rpc-cors", "all"];
-	lab.start("node", "r", &node.to_string_lossy(), &[&arguments[..], &rpc].concat())?;
+	lab.start("node", "r", &node_program().to_string_lossy(), &[&arguments[..], &rpc].concat())?;
 	start_agent(lab, "r", "[router]\nfree_rate = 10000000\n")?;
 	let node = |keys: &Value| keys["node_id"].as_str().map(str::to_owned).context("no node id");
 	Ok([node(&keys(lab, "a")?)?, node(&keys(lab, "b")?)?])
@@ -228,18 +215,4 @@ fn status(lab: &Lab, name: &str) -> Result<Value> {
 
 fn links(lab: &Lab, name: &str) -> Result<Vec<Value>> {
 	Ok(status(lab, name)?["links"].as_array().cloned().unwrap_or_default())
-}
-
-fn until<T>(lab: &mut Lab, most: Duration, what: &str, mut get: impl FnMut(&Lab) -> Result<Option<T>>) -> Result<T> {
-	let end = Instant::now() + most;
-	loop {
-		if let Some(got) = get(lab)? {
-			return Ok(got);
-		}
-		lab.check()?;
-		if Instant::now() > end {
-			bail!("no sign of {what} within {most:?}");
-		}
-		sleep(Duration::from_millis(50));
-	}
 }

@@ -9,25 +9,19 @@
 //!
 //! It needs root; without, the test says so and passes, except in CI.
 
-#[allow(dead_code)]
-#[path = "namespaces/lab.rs"]
-mod lab;
-#[allow(dead_code)]
-#[path = "namespaces/network.rs"]
-mod network;
-#[path = "namespaces/validators.rs"]
-mod validators;
-
 use std::{
 	collections::BTreeSet,
-	io::Write,
 	thread::sleep,
 	time::{Duration, Instant},
 };
 
 use anyhow::{bail, ensure, Result};
 
-use validators::{Validators, CABLES, NAMES};
+use crate::laboratory::{
+	self,
+	turns::Need,
+	validators::{self, Validators, CABLES, NAMES},
+};
 
 /// Nothing takes longer; that it came up at all is looked at, not how fast this machine is.
 const PATIENCE: Duration = Duration::from_secs(240);
@@ -40,24 +34,13 @@ const LOOK: Duration = Duration::from_millis(200);
 /// Finality never pauses for longer, cut or not: five slots.
 const LONGEST: Duration = Duration::from_secs(10);
 
-/// The harness hides what passing tests print; this has to be seen all the same.
 fn say(text: &str) {
-	let _ = writeln!(std::io::stderr(), "chain over the mesh: {text}");
+	laboratory::say("chain over the mesh", text);
 }
 
 #[test]
 fn the_chain_lives_on_the_mesh_alone_and_outlives_a_cut_cable() -> Result<()> {
-	if let Some(why) = lab::obstacle() {
-		assert!(std::env::var("CI").as_deref() != Ok("true"), "cannot test with network namespaces: {why}");
-		say(&format!("SKIPPED, nothing was tested: {why}"));
-		return Ok(());
-	}
-	let mut network = Validators::plan()?;
-	let told = tell(&mut network);
-	if told.is_err() {
-		say(&network.lab.logs());
-	}
-	told
+	laboratory::tell("chain over the mesh", Need::Core, Validators::plan, tell)
 }
 
 fn tell(network: &mut Validators) -> Result<()> {

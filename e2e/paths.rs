@@ -4,18 +4,8 @@
 //! One network serves every check, because starting one takes longer than all of them. It needs root; without, the test says
 //! so and passes, except in CI.
 
-#[allow(dead_code)]
-#[path = "namespaces/lab.rs"]
-mod lab;
-#[allow(dead_code)]
-#[path = "namespaces/network.rs"]
-mod network;
-#[path = "../benches/failover/switch.rs"]
-mod switch;
-
 use std::{
 	fs::File,
-	io::Write,
 	path::{Path, PathBuf},
 	process::{Child, Stdio},
 	thread::sleep,
@@ -26,8 +16,12 @@ use anyhow::{ensure, Context, Result};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use network::{node_id, Network, URL};
-use switch::SWITCHES;
+use crate::laboratory::{
+	self,
+	network::{node_id, Network, URL},
+	switch::{self, SWITCHES},
+	turns::Need,
+};
 
 /// What one transfer brings.
 const SIZE: u64 = 24 << 20;
@@ -48,24 +42,13 @@ const PROXY: &str = "127.0.0.1:1080";
 /// No transfer takes longer.
 const MOST_SECONDS: &str = "60";
 
-/// The harness hides what passing tests print; this has to be seen all the same.
 fn say(text: &str) {
-	let _ = writeln!(std::io::stderr(), "paths: {text}");
+	laboratory::say("paths", text);
 }
 
 #[test]
 fn long_packets_and_cut_cables_break_no_connection() -> Result<()> {
-	if let Some(why) = lab::obstacle() {
-		assert!(std::env::var("CI").as_deref() != Ok("true"), "cannot test with network namespaces: {why}");
-		say(&format!("SKIPPED, nothing was tested: {why}"));
-		return Ok(());
-	}
-	let mut network = Network::plan_with(&[SWITCHES], switch::link)?;
-	let told = tell(&mut network);
-	if told.is_err() {
-		say(&network.lab.logs());
-	}
-	told
+	laboratory::tell("paths", Need::Machine, || Network::plan_with(&[SWITCHES], switch::link), tell)
 }
 
 fn tell(network: &mut Network) -> Result<()> {

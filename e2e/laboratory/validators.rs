@@ -1,18 +1,17 @@
 //! Four validators on a ring of the mesh's cables, and nothing else that joins them.
 
-use std::{
-	path::{Path, PathBuf},
-	time::Duration,
-};
+use std::{path::PathBuf, time::Duration};
 
-use anyhow::{ensure, Context, Result};
+use anyhow::{Context, Result};
 use serde_json::Value;
 use towpath_primitives::{NodeId, OverlayAddress};
 use towpath_proto::crypto::{Crypto, RustCrypto};
 
 use super::{
+	chain::local,
 	lab::Lab,
-	network::{development_seed, secret, OPERATORS, PROGRAM},
+	network::{development_seed, secret, OPERATORS},
+	node_program, PROGRAM,
 };
 
 /// The validators, one namespace each.
@@ -28,12 +27,6 @@ pub struct Validators {
 	pub lab: Lab,
 	/// What the nodes' network ids are.
 	peers: Vec<String>,
-}
-
-fn node_program() -> Result<PathBuf> {
-	let program = Path::new(PROGRAM).with_file_name("towpath-node");
-	ensure!(program.exists(), "{} is missing; build it with: make build", program.display());
-	Ok(program)
 }
 
 fn machine(index: usize) -> &'static str {
@@ -64,6 +57,12 @@ pub fn shown(rates: &[u64]) -> String {
 	shown.join(", ")
 }
 
+impl AsRef<Lab> for Validators {
+	fn as_ref(&self) -> &Lab {
+		&self.lab
+	}
+}
+
 impl Validators {
 	/// Lays the cables; nothing runs yet. Every machine has its overlay address on loopback as well, so that its node can
 	/// listen there before the agent opens the TUN device.
@@ -80,7 +79,7 @@ impl Validators {
 			let file = lab.folder().join(format!("{name}.network"));
 			secret(&file, &network_key(index))?;
 			let arguments = ["key", "inspect-node-key", "--file", &file.to_string_lossy()];
-			let id = lab.exec(name, &node_program()?.to_string_lossy(), &arguments)?;
+			let id = lab.exec(name, &node_program().to_string_lossy(), &arguments)?;
 			peers.push(String::from_utf8(id)?.trim().to_owned());
 		}
 		lab.count()?;
@@ -99,17 +98,18 @@ impl Validators {
 
 	fn start_node(&mut self, index: usize) -> Result<()> {
 		let (key, own) = (network_key(index), listen(index));
+		let spec = local(self.lab.folder()).to_string_lossy().into_owned();
 		let role = OPERATORS.get(index).map(|operator| format!("--{}", operator.to_lowercase()));
 		let base = self.lab.folder().join(format!("chain{index}")).to_string_lossy().into_owned();
 		let others = (0..NAMES.len()).filter(|other| *other != index);
 		let others: Vec<_> = others.map(|other| format!("{}/p2p/{}", listen(other), self.peers[other])).collect();
-		let mut arguments = vec!["--chain", "local", "--base-path", &base, "--node-key", &key];
+		let mut arguments = vec!["--chain", &spec, "--base-path", &base, "--node-key", &key];
 		arguments.extend(role.as_deref());
 		arguments.extend(["--listen-addr", &own, "--public-addr", &own, "--allow-private-ip", "--no-mdns"]);
 		arguments.extend(["--no-prometheus", "--no-telemetry", "--rpc-port", "9944", "--bootnodes"]);
 		arguments.extend(others.iter().map(String::as_str));
 		let name = format!("{}-node", machine(index));
-		self.lab.start(&name, machine(index), &node_program()?.to_string_lossy(), &arguments)
+		self.lab.start(&name, machine(index), &node_program().to_string_lossy(), &arguments)
 	}
 
 	fn folder(&self, index: usize) -> PathBuf {

@@ -3,7 +3,7 @@
 use std::{
 	fs::File,
 	io::{Read, Write},
-	net::{TcpListener, TcpStream, UdpSocket},
+	net::{TcpListener, TcpStream},
 	path::PathBuf,
 	process::{Child, Command, Output},
 	thread::{self, sleep},
@@ -15,7 +15,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 use towpath_primitives::NodeId;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_mesh-agent");
+use super::{ports::free_port, PROGRAM};
+
 /// Whatever is waited for here comes within this.
 const SOON: Duration = Duration::from_secs(20);
 pub const GENESIS: [u8; 32] = [0x11; 32];
@@ -32,10 +33,6 @@ impl Drop for Agent {
 		let _ = self.child.kill();
 		let _ = self.child.wait();
 	}
-}
-
-pub fn free_port() -> u16 {
-	UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 pub fn until<T>(what: &str, get: impl FnMut() -> Option<T>) -> T {
@@ -64,7 +61,7 @@ impl Agent {
 		let port = free_port();
 		let peers: Vec<_> = peers.iter().map(|port| format!("\"127.0.0.1:{port}\"")).collect();
 		let text = format!(
-			"folder = {folder:?}\nlisten = \"127.0.0.1:{port}\"\npeers = [{}]\n[chain]\nendpoint = \"ws://127.0.0.1:9\"\ngenesis = \"0x{}\"\n{more}",
+			"folder = {folder:?}\nlisten = \"127.0.0.1:{port}\"\npeers = [{}]\n[discovery]\nenabled = false\n[chain]\nendpoint = \"ws://127.0.0.1:9\"\ngenesis = \"0x{}\"\n{more}",
 			peers.join(", "),
 			hex::encode(GENESIS),
 		);
