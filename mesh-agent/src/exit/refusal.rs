@@ -23,14 +23,17 @@ pub enum Refusal {
 	Policy,
 	/// What the gateway carries in a month is used up.
 	MonthFull,
+	/// The gateway has as many connections as it can bear, or the payer its part of them.
+	Crowded,
 }
 
 impl Refusal {
-	/// ICMP's code, and ICMPv6's: administratively prohibited, and for the month the next of kin.
+	/// ICMP's code, and ICMPv6's: administratively prohibited, and for the others codes that nothing else here uses.
 	fn codes(self) -> (u8, u8) {
 		match self {
 			Self::Policy => (13, 1),
 			Self::MonthFull => (10, 6),
+			Self::Crowded => (12, 5),
 		}
 	}
 
@@ -39,6 +42,7 @@ impl Refusal {
 		match self {
 			Self::Policy => "the gateway's policy does not let it out (address or port)",
 			Self::MonthFull => "the gateway has carried what it carries in a month",
+			Self::Crowded => "the gateway has as many connections as it can bear; end some, or try again",
 		}
 	}
 
@@ -83,7 +87,7 @@ impl Refusal {
 			IpProtocol::Icmpv6 => (UNREACHABLE.1, |refusal| refusal.codes().1),
 			_ => return None,
 		};
-		let all = [Self::Policy, Self::MonthFull];
+		let all = [Self::Policy, Self::MonthFull, Self::Crowded];
 		let refusal = all.into_iter().find(|refusal| kind == expected && code == codes(*refusal))?;
 		let quoted = icmp.get(ICMP_HEADER..)?;
 		let (address, ports): (IpAddr, _) = match quoted.first()? >> 4 {
@@ -105,7 +109,7 @@ mod tests {
 
 	#[test]
 	fn a_refusal_is_read_as_it_was_meant() {
-		for refusal in [Refusal::Policy, Refusal::MonthFull] {
+		for refusal in [Refusal::Policy, Refusal::MonthFull, Refusal::Crowded] {
 			for (from, to) in [("100.64.0.2:5000", "192.0.2.7:25"), ("[fd00::1]:5000", "[2001:db8::7]:25")] {
 				let (from, to): (SocketAddr, SocketAddr) = (from.parse().unwrap(), to.parse().unwrap());
 				let answer = refusal.answer(&udp_packet(from, to, &[0; 100]).unwrap()).unwrap();

@@ -5,7 +5,6 @@ mod start;
 
 use std::{
 	cell::RefCell,
-	collections::BTreeMap,
 	rc::Rc,
 	time::{Duration, Instant as Clock},
 };
@@ -36,7 +35,7 @@ use crate::{
 	plain::Plain,
 	policy::ExitPolicy,
 	spool::Spool,
-	stack::{inside::Inside, services::Services, Inbox},
+	stack::{gateway, inside::Inside, services::Services},
 	toolong::TooLong,
 	tun::Tun,
 	udp::Udp,
@@ -116,7 +115,7 @@ struct Shell {
 	tun: Option<Tun>,
 	spool: Spool,
 	chain: ChainHandle,
-	gateways: BTreeMap<OverlayAddress, Rc<Inbox>>,
+	payers: Option<gateway::Payers>,
 	too_long: TooLong,
 	inside: Rc<Inside>,
 	dns: Option<Rc<Dns>>,
@@ -201,7 +200,7 @@ impl Shell {
 				None => break,
 			}
 		}
-		self.gateways.values().filter(|inbox| inbox.is_blocked()).for_each(|inbox| inbox.wake());
+		self.payers.iter().for_each(|payers| payers.wake_blocked());
 		self.shared.exits.borrow().iter().for_each(|exits| exits.wake_blocked());
 		let packets = self.shared.for_machine.take();
 		self.tun.iter().for_each(|tun| packets.iter().for_each(|packet| tun.send(packet)));
