@@ -1,6 +1,7 @@
 //! What an operator lets out of the mesh at most: which ports, how fast, how much in a month. Addresses are the affair of
 //! [`policy`](crate::policy).
 
+mod crowd;
 mod kernel;
 mod month;
 mod ports;
@@ -21,6 +22,7 @@ use tokio::sync::Notify;
 use towpath_primitives::OverlayAddress;
 use tracing::warn;
 
+pub use crowd::{Crowd, Seat};
 pub use kernel::Kernel;
 use month::{Count, Month, Note};
 pub use ports::{PortRules, Ports};
@@ -52,6 +54,7 @@ pub struct Limits {
 	file: PathBuf,
 	waiting: RefCell<Vec<Waker>>,
 	refused: Cell<u64>,
+	crowd: Rc<Crowd>,
 	work: Notify,
 	/// Somebody waits, and is woken before long.
 	ticking: Cell<bool>,
@@ -68,7 +71,8 @@ impl Limits {
 		let month = gateway.monthly_cap.map(|cap| Ok::<_, anyhow::Error>(Count::new(cap, Note::read(&file)?)));
 		let month = month.transpose()?.map(RefCell::new);
 		let (waiting, refused, work, ticking) = (RefCell::default(), Cell::default(), Notify::new(), Cell::default());
-		let limits = Self { shares, month, file, waiting, refused, work, ticking, start };
+		let crowd = Rc::default();
+		let limits = Self { shares, month, file, waiting, refused, crowd, work, ticking, start };
 		limits.turn();
 		Ok(limits)
 	}
@@ -157,7 +161,12 @@ impl Limits {
 			let (percent, full) = (month.borrow().percent(), month.borrow().is_full());
 			json!({ "month": name.to_string(), "used_bytes": used, "cap_bytes": cap, "percent": percent, "full": full })
 		});
-		json!({ "month": month, "refused_for_month": self.refused.get() })
+		json!({ "month": month, "refused_for_month": self.refused.get(), "crowd": self.crowd.view() })
+	}
+
+	/// What payers take of this machine.
+	pub fn crowd(&self) -> &Rc<Crowd> {
+		&self.crowd
 	}
 
 	/// One payer's part.

@@ -23,14 +23,17 @@ pub enum Refusal {
 	Policy,
 	/// What the gateway carries in a month is used up.
 	MonthFull,
+	/// The gateway has as many connections as it can bear, or the payer its part of them.
+	Crowded,
 }
 
 impl Refusal {
-	/// ICMP's code, and ICMPv6's: administratively prohibited, and for the month the next of kin.
+	/// ICMP's code, and ICMPv6's: administratively prohibited, and for the others codes that nothing else here uses.
 	fn codes(self) -> (u8, u8) {
 		match self {
 			Self::Policy => (13, 1),
 			Self::MonthFull => (10, 6),
+			Self::Crowded => (12, 5),
 		}
 	}
 
@@ -39,6 +42,7 @@ impl Refusal {
 		match self {
 			Self::Policy => "the gateway's policy does not let it out (address or port)",
 			Self::MonthFull => "the gateway has carried what it carries in a month",
+			Self::Crowded => "the gateway has as many connections as it can bear; end some, or try again",
 		}
 	}
 
@@ -74,10 +78,10 @@ impl Refusal {
 		Some(answer)
 	}
 
-	/// Somebody outside may use the month's words for something else, many firewalls do. What comes from there is not this
+	/// Somebody outside may use our words for something else, many firewalls do. What comes from there is not this
 	/// gateway's word: it becomes the ordinary one, or whoever is asked for a connection could have payers leave.
 	pub fn disown(packet: &mut [u8]) {
-		let Some((Self::MonthFull, _)) = Self::read(packet) else { return };
+		let Some((Self::MonthFull | Self::Crowded, _)) = Self::read(packet) else { return };
 		let Some((from, to, _, icmp)) = split(packet) else { return };
 		let at = icmp.as_ptr() as usize - packet.as_ptr() as usize;
 		let end = at + icmp.len();
@@ -104,7 +108,7 @@ impl Refusal {
 			IpProtocol::Icmpv6 => (UNREACHABLE.1, |refusal| refusal.codes().1),
 			_ => return None,
 		};
-		let all = [Self::Policy, Self::MonthFull];
+		let all = [Self::Policy, Self::MonthFull, Self::Crowded];
 		let refusal = all.into_iter().find(|refusal| kind == expected && code == codes(*refusal))?;
 		let quoted = icmp.get(ICMP_HEADER..)?;
 		let (address, ports): (IpAddr, _) = match quoted.first()? >> 4 {
@@ -126,7 +130,7 @@ mod tests {
 
 	#[test]
 	fn a_refusal_is_read_as_it_was_meant() {
-		for refusal in [Refusal::Policy, Refusal::MonthFull] {
+		for refusal in [Refusal::Policy, Refusal::MonthFull, Refusal::Crowded] {
 			for (from, to) in [("100.64.0.2:5000", "192.0.2.7:25"), ("[fd00::1]:5000", "[2001:db8::7]:25")] {
 				let (from, to): (SocketAddr, SocketAddr) = (from.parse().unwrap(), to.parse().unwrap());
 				let answer = refusal.answer(&udp_packet(from, to, &[0; 100]).unwrap()).unwrap();
@@ -146,13 +150,15 @@ mod tests {
 	}
 
 	#[test]
-	fn nobody_outside_says_that_a_gateways_month_is_full() {
+	fn nobody_outside_says_that_a_gateway_is_full() {
 		for (from, to) in [("100.64.0.2:5000", "192.0.2.7:81"), ("[fd00::1]:5000", "[2001:db8::7]:81")] {
 			let (from, to): (SocketAddr, SocketAddr) = (from.parse().unwrap(), to.parse().unwrap());
 			let asked = udp_packet(from, to, &[0; 100]).unwrap();
-			let mut foreign = Refusal::MonthFull.answer(&asked).unwrap();
-			Refusal::disown(&mut foreign);
-			assert_eq!(foreign, Refusal::Policy.answer(&asked).unwrap(), "still an error, and a sound one");
+			for refusal in [Refusal::MonthFull, Refusal::Crowded] {
+				let mut foreign = refusal.answer(&asked).unwrap();
+				Refusal::disown(&mut foreign);
+				assert_eq!(foreign, Refusal::Policy.answer(&asked).unwrap(), "still an error, and a sound one");
+			}
 			let mut other = asked.clone();
 			Refusal::disown(&mut other);
 			assert_eq!(other, asked);

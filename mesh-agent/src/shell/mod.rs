@@ -5,7 +5,6 @@ mod start;
 
 use std::{
 	cell::RefCell,
-	collections::BTreeMap,
 	rc::Rc,
 	time::{Duration, Instant as Clock},
 };
@@ -39,7 +38,7 @@ use crate::{
 	plain::Plain,
 	policy::ExitPolicy,
 	spool::Spool,
-	stack::{inside::Inside, services::Services, Inbox},
+	stack::{gateway, inside::Inside, services::Services},
 	toolong::TooLong,
 	tun::Tun,
 	udp::Udp,
@@ -125,7 +124,7 @@ struct Shell {
 	tun: Option<Tun>,
 	spool: Spool,
 	chain: ChainHandle,
-	gateways: BTreeMap<OverlayAddress, Rc<Inbox>>,
+	payers: Option<gateway::Payers>,
 	too_long: TooLong,
 	inside: Rc<Inside>,
 	dns: Option<Rc<Dns>>,
@@ -211,7 +210,7 @@ impl Shell {
 				None => break,
 			}
 		}
-		self.gateways.values().filter(|inbox| inbox.is_blocked()).for_each(|inbox| inbox.wake());
+		self.payers.iter().for_each(|payers| payers.wake_blocked());
 		self.shared.exits.borrow().iter().for_each(|exits| exits.wake_blocked());
 		let packets = self.shared.for_machine.take();
 		if let Some(tun) = &mut self.tun {

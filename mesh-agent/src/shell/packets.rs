@@ -6,13 +6,7 @@ use towpath_primitives::OverlayAddress;
 use tracing::warn;
 
 use super::{Shared, Shell};
-use crate::{
-	flows::WayOut,
-	names,
-	stack::{gateway, Outlet},
-	toolong::TooLong,
-	tun::Tun,
-};
+use crate::{flows::WayOut, names, toolong::TooLong, tun::Tun};
 
 /// Trains that are taken from the TUN device in one turn.
 const TUN_TRAINS: usize = 16;
@@ -101,13 +95,10 @@ impl Shell {
 		let for_names = to_us && ends.to.port() == 53;
 		match (&self.tun, &self.policy) {
 			(Some(tun), _) if to_us && !(for_names && self.policy.is_some()) => self.to_tun(tun, from, packet),
-			(_, Some(policy)) => {
-				let Some(limits) = self.shared.limits.borrow().clone() else { return };
-				let (shared, own, policy) = (&self.shared, self.own, policy.clone());
-				let inbox = self.gateways.entry(from).or_insert_with(|| {
-					gateway::start(own, from, Outlet::answering(shared.clone(), from), policy, limits)
-				});
-				inbox.push(packet);
+			(_, Some(_)) => {
+				if let Some(payers) = &mut self.payers {
+					payers.take(from, packet);
+				}
 			}
 			(Some(tun), None) if ours => self.to_tun(tun, from, packet),
 			_ => {}

@@ -37,7 +37,7 @@ use crate::{
 	policy::ExitPolicy,
 	proxy,
 	spool::Spool,
-	stack::{inside::Inside, payer, services::Services},
+	stack::{gateway, inside::Inside, payer, services::Services},
 	toolong::TooLong,
 	tun::Tun,
 	udp::Udp,
@@ -89,6 +89,9 @@ pub(super) async fn start(config: Config) -> Result<Started> {
 	known.chain.genesis = Some(genesis);
 	let api = api::start(api::Desk::new(shared.clone(), known, metrics.clone())).await?;
 	let (policy, kernel) = way_out(&config, &shared, own)?;
+	let limits = shared.limits.borrow().clone();
+	let payers =
+		policy.clone().zip(limits).map(|(policy, limits)| gateway::Payers::new(shared.clone(), own, policy, limits));
 	let mut services: BTreeMap<_, _> = config.services.iter().map(|service| (service.port, service.to)).collect();
 	if let Some(policy) = &policy {
 		services.insert(53, resolver::serve(policy.clone()).await?);
@@ -101,7 +104,7 @@ pub(super) async fn start(config: Config) -> Result<Started> {
 		tun,
 		spool,
 		chain,
-		gateways: BTreeMap::new(),
+		payers,
 		too_long: TooLong::new(own.to_ipv6(), shared.now()),
 		inside: Rc::new(Inside::new(shared.clone(), own, payer::PORTS)),
 		dns,

@@ -5,7 +5,7 @@ use std::{io::ErrorKind, pin::Pin, task::Context, time::Duration};
 use smoltcp::{iface::SocketHandle, socket::tcp};
 use tokio::{io::AsyncWrite, net::TcpStream, sync::oneshot};
 
-use crate::exit::{Valve, Way};
+use crate::exit::{Seat, Valve, Way};
 
 /// Most bytes that are taken from the outside at once where that is limited.
 const PIECE: usize = 16 * 1024;
@@ -35,6 +35,8 @@ pub(super) struct Conn {
 	ended: bool,
 	/// The application was told that nothing more comes.
 	shut: bool,
+	/// What it takes of a gateway.
+	_seat: Option<Seat>,
 }
 
 /// The application's socket is broken.
@@ -42,7 +44,12 @@ struct Broken;
 
 impl Conn {
 	pub(super) fn new(handle: SocketHandle, stream: TcpStream, opening: Option<Opening>) -> Self {
-		Self { handle, stream: Some(stream), opening, greeting: Vec::new(), ended: false, shut: false }
+		Self { handle, stream: Some(stream), opening, greeting: Vec::new(), ended: false, shut: false, _seat: None }
+	}
+
+	/// Keeps its place for as long as it lasts.
+	pub(super) fn seated(self, seat: Seat) -> Self {
+		Self { _seat: Some(seat), ..self }
 	}
 
 	pub(super) fn handle(&self) -> SocketHandle {

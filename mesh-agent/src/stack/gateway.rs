@@ -26,12 +26,14 @@ use super::{
 	device::{Inbox, Outlet, Wire},
 	dns,
 	ip::{self, Endpoints, Transport},
+	pool::{Pool, IDLE},
 	Stack, GATEWAY_V4, MAX_CONNECTIONS,
 };
 use crate::{
 	dns::resolver,
-	exit::{Limits, Refusal, Way},
+	exit::{Limits, Refusal, Seat, Way},
 	policy::ExitPolicy,
+	shell::Shared,
 };
 
 /// A datagram flow that was silent for so long is forgotten.
@@ -47,6 +49,15 @@ type Boxed<T> = Pin<Box<dyn Future<Output = T>>>;
 struct Flow {
 	socket: UdpSocket,
 	used: Instant,
+	_seat: Seat,
+}
+
+/// A connection that is being made, and the packet that asked for it.
+struct Dial {
+	ends: Endpoints,
+	packet: Vec<u8>,
+	seat: Seat,
+	stream: Boxed<Option<TcpStream>>,
 }
 
 struct Gateway {
@@ -55,19 +66,60 @@ struct Gateway {
 	limits: Rc<Limits>,
 	own: OverlayAddress,
 	peer: OverlayAddress,
-	dials: Vec<(Endpoints, Vec<u8>, Boxed<Option<TcpStream>>)>,
+	dials: Vec<Dial>,
 	flows: HashMap<(SocketAddr, SocketAddr), Flow>,
 	answers: Vec<Boxed<Option<Vec<u8>>>>,
 	ready: VecDeque<Vec<u8>>,
 }
 
+/// Most payers that are served at once.
+const MAX_PAYERS: usize = 256;
+
+/// The payers' stacks.
+pub struct Payers {
+	shared: Rc<Shared>,
+	own: OverlayAddress,
+	policy: Rc<ExitPolicy>,
+	limits: Rc<Limits>,
+	stacks: Pool<()>,
+}
+
+impl Payers {
+	/// Nobody yet.
+	pub fn new(shared: Rc<Shared>, own: OverlayAddress, policy: Rc<ExitPolicy>, limits: Rc<Limits>) -> Self {
+		Self { shared, own, policy, limits, stacks: Pool::new(MAX_PAYERS) }
+	}
+
+	/// Takes a packet of a payer's. Who finds no place is told so when it begins something.
+	pub fn take(&mut self, from: OverlayAddress, packet: Vec<u8>) {
+		let outlet = Outlet::answering(self.shared.clone(), from);
+		let make = || ((), start(self.own, from, outlet.clone(), self.policy.clone(), self.limits.clone(), IDLE));
+		match self.stacks.get(from, make) {
+			Some((_, inbox)) => drop(inbox.push(packet)),
+			None => {
+				let _ = self.limits.crowd().refuse::<()>();
+				let transport = ip::endpoints(&packet).map(|ends| ends.transport);
+				if matches!(transport, Some(Transport::Udp | Transport::Tcp { opens: true })) {
+					Refusal::Crowded.answer(&packet).iter().for_each(|answer| outlet.send(answer));
+				}
+			}
+		}
+	}
+
+	/// Has stacks look again that wait for room in the agent.
+	pub fn wake_blocked(&self) {
+		self.stacks.wake_blocked();
+	}
+}
+
 /// Starts a gateway for one payer. Its packets go into the inbox that comes back.
-pub fn start(
+fn start(
 	own: OverlayAddress,
 	peer: OverlayAddress,
 	outlet: Outlet,
 	policy: Rc<ExitPolicy>,
 	limits: Rc<Limits>,
+	idle: Duration,
 ) -> Rc<Inbox> {
 	let inbox = Rc::new(Inbox::default());
 	let wire = Wire::new(inbox.clone(), outlet);
@@ -84,23 +136,28 @@ pub fn start(
 		answers: Vec::new(),
 		ready: VecDeque::new(),
 	};
-	tokio::task::spawn_local(run(gateway));
+	tokio::task::spawn_local(run(gateway, idle));
 	inbox
 }
 
-async fn run(mut gateway: Gateway) {
-	loop {
-		let pause = gateway.stack.next().unwrap_or(FLOW_IDLE).min(FLOW_IDLE);
+/// Serves one payer until it has had nothing open for so long, or is told to end.
+async fn run(mut gateway: Gateway, idle: Duration) {
+	let inbox = gateway.stack.wire.inbox.clone();
+	let mut used = Instant::now();
+	while !inbox.is_closed() {
+		let longest = FLOW_IDLE.min(idle);
+		let pause = gateway.stack.next().unwrap_or(longest).min(longest);
 		let mut sleep = pin!(tokio::time::sleep(pause));
 		poll_fn(|cx| {
-			gateway.stack.wire.inbox.clone().listen(cx.waker());
-			let mut woken = false;
-			while let Some(packet) = gateway.stack.wire.inbox.pop() {
+			inbox.listen(cx.waker());
+			let mut woken = inbox.is_closed();
+			while let Some(packet) = inbox.pop() {
 				woken = true;
 				gateway.admit(packet);
 			}
 			woken |= gateway.poll_dials(cx) | gateway.poll_flows(cx) | gateway.poll_answers(cx);
 			gateway.stack.turn(cx);
+			inbox.set_open(gateway.open());
 			match woken {
 				true => Poll::Ready(()),
 				false => sleep.as_mut().poll(cx),
@@ -108,10 +165,21 @@ async fn run(mut gateway: Gateway) {
 		})
 		.await;
 		gateway.flows.retain(|_, flow| flow.used.elapsed() < FLOW_IDLE);
+		if gateway.open() > 0 {
+			used = Instant::now();
+		} else if used.elapsed() >= idle {
+			inbox.close();
+		}
 	}
+	gateway.stack.conns.drain(..).for_each(Conn::abandon);
 }
 
 impl Gateway {
+	/// What is under way for this payer.
+	fn open(&self) -> usize {
+		self.stack.conns.len() + self.dials.len() + self.flows.len() + self.answers.len()
+	}
+
 	fn admit(&mut self, packet: Vec<u8>) {
 		let Some(ends) = ip::endpoints(&packet) else { return };
 		// The circuit has proven who sends; an address of somebody else's is not let out.
@@ -132,8 +200,7 @@ impl Gateway {
 	}
 
 	fn dial(&mut self, ends: Endpoints, packet: Vec<u8>) {
-		let same = |other: &Endpoints| other.from == ends.from && other.to == ends.to;
-		if self.dials.iter().any(|(other, _, _)| same(other)) {
+		if self.dials.iter().any(|dial| dial.ends.from == ends.from && dial.ends.to == ends.to) {
 			return;
 		}
 		let known = self.stack.conns.iter().any(|conn| {
@@ -141,18 +208,22 @@ impl Gateway {
 			socket.remote_endpoint() == Some(ends.from.into()) && socket.local_endpoint() == Some(ends.to.into())
 		});
 		let full = self.dials.len() >= MAX_DIALS || self.stack.conns.len() >= MAX_CONNECTIONS;
-		let refused = !known && !full && self.refuses(ends.to, &packet);
-		if known || full || refused {
-			// A known connection's packet is its own affair; for the others the stack answers with a reset.
-			self.stack.wire.admitted.push_back(packet);
-			return;
+		// A known connection's packet is its own affair; for the others the stack answers with a reset.
+		if known || self.refuses(ends.to, &packet) {
+			return self.stack.wire.admitted.push_back(packet);
 		}
+		let crowd = self.limits.crowd();
+		let seat = if full { crowd.refuse() } else { crowd.connection(self.peer) };
+		let Some(seat) = seat else {
+			self.tell(Refusal::Crowded, &packet);
+			return self.stack.wire.admitted.push_back(packet);
+		};
 		let policy = self.policy.clone();
 		let dial = async move {
 			let socket = outside(&policy, ends.to).ok()?;
 			tokio::time::timeout(DIAL_TIMEOUT, socket.connect(ends.to)).await.ok()?.ok()
 		};
-		self.dials.push((ends, packet, Box::pin(dial)));
+		self.dials.push(Dial { ends, packet, seat, stream: Box::pin(dial) });
 	}
 
 	/// Whether a new flow is not let out. Its payer is told why.
@@ -161,9 +232,12 @@ impl Gateway {
 			true => (!self.limits.admits()).then_some(Refusal::MonthFull),
 			false => Some(Refusal::Policy),
 		};
-		let answer = refusal.and_then(|refusal| refusal.answer(packet));
-		answer.iter().for_each(|answer| self.stack.wire.outlet.send(answer));
+		refusal.iter().for_each(|refusal| self.tell(*refusal, packet));
 		refusal.is_some()
+	}
+
+	fn tell(&self, refusal: Refusal, packet: &[u8]) {
+		refusal.answer(packet).iter().for_each(|answer| self.stack.wire.outlet.send(answer));
 	}
 
 	/// Whether so many bytes may pass now; those of a datagram that may not are lost, as on any full link.
@@ -176,31 +250,28 @@ impl Gateway {
 		let mut done = Vec::new();
 		let mut index = 0;
 		while index < self.dials.len() {
-			match self.dials[index].2.as_mut().poll(cx) {
+			match self.dials[index].stream.as_mut().poll(cx) {
 				Poll::Ready(stream) => {
-					let (ends, packet, _) = self.dials.swap_remove(index);
-					done.push((ends, packet, stream));
+					done.push((self.dials.swap_remove(index), stream));
 				}
 				Poll::Pending => index += 1,
 			}
 		}
 		let any = !done.is_empty();
-		for (ends, packet, stream) in done {
+		for (Dial { ends, packet, seat, .. }, stream) in done {
+			let mut made = None;
 			if let Some(stream) = stream {
 				let _ = stream.set_nodelay(true);
-				let handle = self.stack.tcp_socket();
+				let handle = self.stack.tcp_socket(seat.buffer());
 				let socket = self.stack.sockets.get_mut::<tcp::Socket>(handle);
 				match socket.listen(ends.to) {
-					Ok(()) => self.stack.conns.push(Conn::new(handle, stream, None)),
+					Ok(()) => made = Some(Conn::new(handle, stream, None).seated(seat)),
 					Err(_) => {
 						self.stack.sockets.remove(handle);
 					}
 				}
 			}
-			self.stack.wire.admitted.push_back(packet);
-			// One at a time, so that the packet meets the socket that was made for it.
-			let now = self.stack.now();
-			self.stack.iface.poll(now, &mut self.stack.wire, &mut self.stack.sockets);
+			self.stack.meet(packet, made);
 		}
 		any
 	}
@@ -209,11 +280,14 @@ impl Gateway {
 		let Some(payload) = ip::udp_payload(packet) else { return };
 		let key = (ends.from, ends.to);
 		if !self.flows.contains_key(&key) {
-			if self.flows.len() >= MAX_FLOWS || self.refuses(ends.to, packet) {
+			if self.refuses(ends.to, packet) {
 				return;
 			}
+			let crowd = self.limits.crowd();
+			let seat = if self.flows.len() >= MAX_FLOWS { crowd.refuse() } else { crowd.flow(self.peer) };
+			let Some(seat) = seat else { return self.tell(Refusal::Crowded, packet) };
 			let Ok(socket) = outside_udp(&self.policy, ends.to) else { return };
-			self.flows.insert(key, Flow { socket, used: Instant::now() });
+			self.flows.insert(key, Flow { socket, used: Instant::now(), _seat: seat });
 		}
 		if !self.lets(Way::Out, payload.len()) {
 			return;
@@ -291,3 +365,6 @@ fn outside_udp(policy: &ExitPolicy, to: SocketAddr) -> IoResult<UdpSocket> {
 	socket.connect(to)?;
 	UdpSocket::from_std(socket)
 }
+
+#[cfg(test)]
+mod tests;

@@ -74,8 +74,8 @@ impl Stack {
 		Instant::from_micros(self.epoch.elapsed().as_micros() as i64)
 	}
 
-	fn tcp_socket(&mut self) -> SocketHandle {
-		let buffer = || tcp::SocketBuffer::new(vec![0; TCP_BUFFER]);
+	fn tcp_socket(&mut self, bytes: usize) -> SocketHandle {
+		let buffer = || tcp::SocketBuffer::new(vec![0; bytes]);
 		let mut socket = tcp::Socket::new(buffer(), buffer());
 		socket.set_congestion_control(tcp::CongestionControl::Cubic);
 		socket.set_nagle_enabled(false);
@@ -83,6 +83,19 @@ impl Stack {
 		socket.set_timeout(Some(smoltcp::time::Duration::from_secs(60)));
 		socket.set_keep_alive(Some(smoltcp::time::Duration::from_secs(20)));
 		self.sockets.add(socket)
+	}
+
+	/// Lets a connection's held-back first packet meet the socket that was made for it. One that the packet did not open (its
+	/// checksum is wrong, it resets what it begins) is taken back: nothing else would ever end it.
+	fn meet(&mut self, packet: Vec<u8>, made: Option<conn::Conn>) {
+		self.wire.admitted.push_back(packet);
+		let now = self.now();
+		self.iface.poll(now, &mut self.wire, &mut self.sockets);
+		let Some(conn) = made else { return };
+		match self.sockets.get::<tcp::Socket>(conn.handle()).state() {
+			tcp::State::Listen => drop(self.sockets.remove(conn.handle())),
+			_ => self.conns.push(conn),
+		}
 	}
 
 	/// Lets packets and bytes move until nothing does.

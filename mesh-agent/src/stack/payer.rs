@@ -22,7 +22,7 @@ use towpath_primitives::OverlayAddress;
 use super::{
 	conn::{Conn, Opening},
 	device::{Inbox, Outlet, Wire},
-	dns, ip, Stack, MAX_CONNECTIONS, PAYER_V4,
+	dns, ip, Stack, MAX_CONNECTIONS, PAYER_V4, TCP_BUFFER,
 };
 use crate::{
 	dns::{Cache, Key},
@@ -241,7 +241,7 @@ fn begin(stack: &mut Stack, wish: Wish, own: OverlayAddress, port: u16) {
 		SocketAddr::V4(_) => IpAddress::Ipv4(PAYER_V4),
 		SocketAddr::V6(_) => IpAddress::Ipv6(own.to_ipv6()),
 	};
-	let handle = stack.tcp_socket();
+	let handle = stack.tcp_socket(TCP_BUFFER);
 	let socket = stack.sockets.get_mut::<tcp::Socket>(handle);
 	let remote = IpEndpoint::from(wish.to);
 	match socket.connect(stack.iface.context(), remote, (local, port)) {

@@ -11,7 +11,7 @@ use towpath_primitives::OverlayAddress;
 use super::Inbox;
 
 /// A stack without connections ends after this.
-const IDLE: Duration = Duration::from_secs(120);
+pub(super) const IDLE: Duration = Duration::from_secs(120);
 
 struct Entry<T> {
 	inbox: Rc<Inbox>,
@@ -44,8 +44,10 @@ impl<T> Pool<T> {
 		make: impl FnOnce() -> (T, Rc<Inbox>),
 	) -> Option<(&mut T, &Rc<Inbox>)> {
 		let now = Instant::now();
-		if !self.stacks.contains_key(&to) {
-			self.stacks.retain(|_, entry| entry.inbox.open() > 0 || now.duration_since(entry.used) < IDLE);
+		if self.stacks.get(&to).is_none_or(|entry| entry.inbox.is_closed()) {
+			self.stacks.retain(|_, entry| {
+				!entry.inbox.is_closed() && (entry.inbox.open() > 0 || now.duration_since(entry.used) < IDLE)
+			});
 			if self.stacks.len() >= self.most {
 				let idle = self.stacks.iter().filter(|(_, entry)| entry.inbox.open() == 0);
 				let oldest = idle.min_by_key(|(_, entry)| entry.used).map(|(to, _)| *to)?;

@@ -25,7 +25,7 @@ use super::{
 	ip::{self, Endpoints, Transport},
 	payer::PORTS,
 	pool::Pool,
-	Stack, GATEWAY_V4, MAX_CONNECTIONS,
+	Stack, GATEWAY_V4, MAX_CONNECTIONS, TCP_BUFFER,
 };
 use crate::shell::Shared;
 
@@ -145,16 +145,14 @@ fn admit(stack: &mut Stack, desk: &Rc<Desk>, ports: &BTreeMap<u16, SocketAddr>, 
 }
 
 fn accept(stack: &mut Stack, ends: Endpoints, packet: Vec<u8>, stream: Option<TcpStream>) {
+	let mut made = None;
 	if let Some(stream) = stream {
 		let _ = stream.set_nodelay(true);
-		let handle = stack.tcp_socket();
+		let handle = stack.tcp_socket(TCP_BUFFER);
 		match stack.sockets.get_mut::<tcp::Socket>(handle).listen(ends.to) {
-			Ok(()) => stack.conns.push(Conn::new(handle, stream, None)),
+			Ok(()) => made = Some(Conn::new(handle, stream, None)),
 			Err(_) => drop(stack.sockets.remove(handle)),
 		}
 	}
-	stack.wire.admitted.push_back(packet);
-	// One at a time, so that the packet meets the socket that was made for it.
-	let now = stack.now();
-	stack.iface.poll(now, &mut stack.wire, &mut stack.sockets);
+	stack.meet(packet, made);
 }
