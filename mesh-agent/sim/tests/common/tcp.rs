@@ -6,6 +6,7 @@
 extern crate alloc;
 
 use alloc::{collections::VecDeque, vec, vec::Vec};
+use core::net::IpAddr;
 
 use smoltcp::{
 	iface::{Config, Interface, SocketHandle, SocketSet},
@@ -102,8 +103,9 @@ impl Leaf {
 			core::mem::take(&mut net.deliveries).into_iter().partition(|delivery| delivery.agent == self.agent);
 		net.deliveries = others;
 		self.card.inbox.extend(mine.into_iter().map(|delivery| delivery.packet));
-		let far = self.sockets.get::<tcp::Socket>(self.tcp).remote_endpoint().map(|end| match end.addr {
-			IpAddress::Ipv6(to) => OverlayAddress(to.octets()),
+		let far = self.sockets.get::<tcp::Socket>(self.tcp).remote_endpoint().and_then(|end| match end.addr.into() {
+			IpAddr::V6(to) => Some(OverlayAddress(to.octets())),
+			IpAddr::V4(_) => None,
 		});
 		self.card.full = far.is_some_and(|far| net.agent(self.agent).room_for(&far) < ROOM);
 		self.interface.poll(now, &mut self.card, &mut self.sockets);
