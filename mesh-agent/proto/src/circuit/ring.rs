@@ -1,10 +1,12 @@
-//! Which byte count belonged to which sequence number, and when: sampled, so that it stays small.
+//! Which byte count belonged to which sequence number, and when: sampled, so that it stays small, and finest where it is newest.
 
 use alloc::collections::VecDeque;
 
 use crate::time::Instant;
 
-/// Samples kept. At one in [`Ring::EVERY`] bytes that is more than any bandwidth-delay product in sight.
+/// Samples kept. Half of them, one in [`Ring::EVERY`] bytes, is more than any bandwidth-delay product in sight; the others go back
+/// to the beginning. For routers give an account when they are paid, and a payer that granted much pays seldom: to whoever
+/// forgot what had been sent by then, everything would seem to be under way still.
 const SAMPLES: usize = 2048;
 
 /// One sample: after `sequence`, `bytes` had been sent.
@@ -22,23 +24,18 @@ pub struct Sample {
 #[derive(Clone, Debug, Default)]
 pub struct Ring {
 	samples: VecDeque<Sample>,
-	every: u64,
 }
 
 impl Ring {
-	/// A sample at least every so many bytes, while that fits.
+	/// A sample at least every so many bytes.
 	const EVERY: u64 = 4096;
 
 	/// Adds a sample, unless the last one is too near.
 	pub fn push(&mut self, sample: Sample) {
-		let near = self.samples.back().is_some_and(|last| sample.bytes - last.bytes < self.every.max(Self::EVERY));
-		if near {
-			return;
+		let near = self.samples.back().is_some_and(|last| sample.bytes - last.bytes < Self::EVERY);
+		if !near {
+			self.keep(sample);
 		}
-		if self.samples.len() == SAMPLES {
-			self.samples.pop_front();
-		}
-		self.samples.push_back(sample);
 	}
 
 	/// Adds a sample however near the last one is.
@@ -46,8 +43,17 @@ impl Ring {
 		if self.samples.back().is_some_and(|last| last.sequence >= sample.sequence) {
 			return;
 		}
+		self.keep(sample);
+	}
+
+	/// Of a full ring's older half every second sample makes room, so what is older is known less exactly.
+	fn keep(&mut self, sample: Sample) {
 		if self.samples.len() == SAMPLES {
-			self.samples.pop_front();
+			let mut index = 0;
+			self.samples.retain(|_| {
+				index += 1;
+				index > SAMPLES / 2 || index % 2 == 1
+			});
 		}
 		self.samples.push_back(sample);
 	}
@@ -88,5 +94,19 @@ mod tests {
 		assert_eq!(ring.bytes_at(10), 10_000);
 		assert_eq!(ring.bytes_at(15), 15_000);
 		assert_eq!(ring.bytes_at(99), 20_000);
+	}
+
+	#[test]
+	fn what_was_sent_long_ago_is_known_roughly_and_what_was_sent_of_late_exactly() {
+		let mut ring = Ring::default();
+		let packets = 10_000_000;
+		// Packets of 1,000 and of 1,400 bytes in turn.
+		let sent = |sequence: u64| sequence * 1_200 - sequence % 2 * 200;
+		(1..=packets).for_each(|sequence| ring.push(sample(sequence, sent(sequence))));
+		assert!(ring.samples.len() <= SAMPLES);
+		for ago in [1_000, 10_000, 100_000, 1_000_000, 9_000_000] {
+			let (known, under_way) = (ring.bytes_at(packets - ago), ago * 1_200);
+			assert!(known.abs_diff(sent(packets - ago)) <= under_way / 100, "{ago} packets ago: {known}");
+		}
 	}
 }
