@@ -174,10 +174,13 @@ fn wireguard() -> Result<Contestant> {
 		let secret = lab.folder().join(&name).to_string_lossy().into_owned();
 		// The two ends of a cable stand side by side.
 		let peer = &public[index ^ 1];
-		let endpoint = format!("10.1.{octet}.{}:{}", 3 - host, 51_820);
+		// A machine in the middle has two, which cannot share a port.
+		let port = |index: usize| (51_820 + index).to_string();
+		let endpoint = format!("10.1.{octet}.{}:{}", 3 - host, port(index ^ 1));
+		let port = port(index);
 		let end = Instant::now() + PATIENCE;
 		let arguments =
-			["set", &name, "private-key", &secret, "listen-port", "51820", "peer", peer, "endpoint", &endpoint];
+			["set", &name, "private-key", &secret, "listen-port", &port, "peer", peer, "endpoint", &endpoint];
 		let arguments = [&arguments[..], &["allowed-ips", "::/0"]].concat();
 		while !lab.try_exec(own, "wg", &arguments)?.status.success() {
 			ensure!(Instant::now() < end, "wg cannot configure {name}\n{}", lab.logs());
