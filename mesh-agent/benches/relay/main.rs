@@ -143,6 +143,11 @@ fn measure(name: &str, options: &Options) -> Result<Vec<Run>> {
 	let mut contestant = Contestant::start(name)?;
 	let (_, to, _) = contestant.ends()?;
 	contestant.lab().start("iperf3", to, "iperf3", &["--server", "--port", PORT])?;
+	let filter = format!("sport = :{PORT}");
+	while contestant.lab().exec(to, "ss", &["--no-header", "--listening", "--tcp", &filter])?.is_empty() {
+		contestant.lab().check()?;
+		sleep(Duration::from_millis(50));
+	}
 	let mut runs = Vec::new();
 	for number in 1..=options.runs {
 		let run = once(&mut contestant, options.seconds).with_context(|| contestant.lab().logs())?;
