@@ -176,9 +176,11 @@ fn a_node_that_its_witness_contradicts_is_not_believed_until_they_agree_and_name
 	let before = height(&agent);
 	within(SOON, "heads without a witness", || (height(&agent) > before).then_some(()));
 	let log = agent.log();
-	for told in
-		["is not believed for now", "agree with the chain's node again", "a witness of the chain does not answer"]
-	{
+	for told in [
+		"is not believed until its witnesses agree",
+		"agree with the chain's node again",
+		"a witness of the chain does not answer",
+	] {
 		assert!(log.contains(told), "{told}: {log}");
 	}
 

@@ -183,7 +183,7 @@ impl News {
 		let before = std::mem::replace(&mut self.node.borrow_mut().report, report.clone());
 		match &report.doubt {
 			Some(why) if before.doubt.is_none() => {
-				warn!("the chain's node is not believed for now: {why}");
+				warn!("the chain's node is not believed until its witnesses agree: {why}");
 				self.tell("chain_doubted", json!({ "why": why }));
 			}
 			None if before.doubt.is_some() => {
