@@ -1,7 +1,7 @@
 // Bounties: two whole lives, of a bounty and of a part of one.
 
 import { must, until } from '../calls.mjs';
-import { propose, untilApproved } from './governance.mjs';
+import { adopt } from './governance.mjs';
 
 // A payment is drawn four of governance's days after its award: 96 blocks here, of two seconds if nothing is late.
 const PAYOUT_SECONDS = 600;
@@ -13,11 +13,7 @@ async function active(ask, chain, { title, value, fee }, proposed = async () => 
 	const id = chain.only(sent, 'bounties', 'BountyProposed').index.toNumber();
 	await proposed(id);
 	const approve = api.tx.bounties.approveBountyWithCurator(id, charlie.address, fee);
-	const index = await propose(ask, chain, approve, 'a bounty');
-	const vote = { Standard: { vote: { aye: true, conviction: 'Locked1x' }, balance: 50_000n * unit } };
-	await Promise.all([alice, charlie].map((voter) =>
-		ask('tx.convictionVoting.vote: a bounty', () => chain.send(voter, api.tx.convictionVoting.vote(index, vote)))));
-	await ask('the bounty\'s referendum is approved', () => untilApproved(api, index));
+	await adopt(ask, chain, approve, 'a bounty');
 	const status = async () => (await api.query.bounties.bounties(id)).unwrap().status;
 	await ask('query.bounties.bounties: funded, with a curator proposed', () => until('the bounty\'s money', async () => (await status()).isCuratorProposed));
 	await ask('tx.bounties.acceptCurator', () => chain.send(charlie, api.tx.bounties.acceptCurator(id)));

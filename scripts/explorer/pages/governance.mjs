@@ -34,15 +34,19 @@ export async function tracks(ask, { api }) {
 	]);
 }
 
-// Submits and lets decide; returns the referendum's number.
-export async function propose(ask, chain, call, what) {
-	const { api, charlie } = chain;
+// Submits a referendum, votes, lets decide, and waits for the approval.
+export async function adopt(ask, chain, call, what) {
+	const { api, alice, charlie, unit } = chain;
 	const proposal = { Inline: call.method.toHex() };
 	const submit = api.tx.referenda.submit({ Origins: 'SmallSpend' }, proposal, { After: 0 });
 	const sent = await ask(`tx.referenda.submit: ${what}`, () => chain.send(charlie, submit));
 	const index = chain.only(sent, 'referenda', 'Submitted').index.toNumber();
+	// Votes come before the deposit that starts the decision: a voter who is busy elsewhere would find it over.
+	const vote = { Standard: { vote: { aye: true, conviction: 'Locked1x' }, balance: 50_000n * unit } };
+	await Promise.all([alice, charlie].map((voter) =>
+		ask(`tx.convictionVoting.vote: ${what}`, () => chain.send(voter, api.tx.convictionVoting.vote(index, vote)))));
 	await ask(`tx.referenda.placeDecisionDeposit: ${what}`, () => chain.send(charlie, api.tx.referenda.placeDecisionDeposit(index)));
-	return index;
+	await ask(`the referendum is approved: ${what}`, () => untilApproved(api, index));
 }
 
 export async function untilApproved(api, index) {
