@@ -29,10 +29,13 @@ Usage: make latency [LATENCY_ARGS=\"OPTIONS\"]
   --seconds N    how long each flow is measured (20)
   --minutes N    the same in minutes
   --mbit N       what the slow link carries; may be repeated (5 and 20)
+  --only NAME    paced or unpaced (both)
   --help         this
 
 Needs root. Prints a table on standard error and one JSON object as the last line of standard output.
-Example: make latency LATENCY_ARGS=\"--seconds 60 --mbit 1\"";
+Examples:
+  make latency LATENCY_ARGS=\"--seconds 60 --mbit 1\"
+  make latency LATENCY_ARGS=\"--minutes 10 --mbit 20 --only paced\"";
 
 const PORT: u16 = 9_701;
 /// What the modem's buffer holds.
@@ -41,17 +44,25 @@ const BUFFER: &str = "500ms";
 const START: Duration = Duration::from_secs(8);
 /// Between two pings.
 const EVERY: f64 = 0.1;
+/// What is compared, and what the agents' configuration says for it.
+const CONTESTANTS: [(&str, &str); 2] = [("paced", ""), ("unpaced", "pacing = false\n")];
 const BASE_PINGS: u64 = 50;
 
 struct Options {
 	seconds: u64,
 	mbit: Vec<u64>,
+	only: Option<String>,
 }
 
 fn options() -> Result<Options> {
-	let mut options = Options { seconds: 20, mbit: Vec::new() };
+	let mut options = Options { seconds: 20, mbit: Vec::new(), only: None };
 	let mut arguments = std::env::args().skip(1);
 	while let Some(argument) = arguments.next() {
+		if argument == "--only" {
+			let name = arguments.next().filter(|name| CONTESTANTS.iter().any(|(known, _)| known == name));
+			options.only = Some(name.context("--only needs paced or unpaced")?);
+			continue;
+		}
 		let mut number = |most: u64| -> Result<u64> {
 			let value = arguments.next().with_context(|| format!("{argument} needs a value; try --help"))?;
 			let number = value.parse().ok().filter(|number| (1..=most).contains(number));
@@ -141,7 +152,10 @@ fn compare(options: &Options) -> Result<()> {
 	}
 	let mut table = Vec::new();
 	let mut results = serde_json::Map::new();
-	for (name, more) in [("paced", ""), ("unpaced", "pacing = false\n")] {
+	for (name, more) in CONTESTANTS {
+		if options.only.as_deref().is_some_and(|only| only != name) {
+			continue;
+		}
 		eprintln!("latency: {name}: starting the network");
 		let mut network = Network::plan_with(&[SWITCHES], switch::link)?;
 		network.more = more.into();
