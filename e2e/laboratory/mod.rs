@@ -23,9 +23,9 @@ use turns::Need;
 
 pub use network::PROGRAM;
 
-/// The node's program, beside the agent's.
+/// The node's program, beside that of the agent that is tested.
 pub fn node_program() -> PathBuf {
-	let program = Path::new(PROGRAM).with_file_name("towpath-node");
+	let program = Path::new(env!("CARGO_BIN_EXE_mesh-agent")).with_file_name("towpath-node");
 	assert!(program.exists(), "{} is missing; build it with: make build", program.display());
 	program
 }

@@ -12,10 +12,10 @@ use serde_json::Value;
 
 use crate::{
 	lab::Lab,
+	laboratory::PROGRAM,
 	switch::{self, SWITCHES},
 };
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_mesh-agent");
 /// Duplicate address detection takes about 2 s, and BIRD begins to speak with the interface it finds.
 const ADDRESSES: Duration = Duration::from_millis(2_500);
 /// Nothing takes longer, with hellos each second; BIRD and babeld need some after a link was silent.

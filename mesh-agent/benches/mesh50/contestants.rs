@@ -15,6 +15,7 @@ use towpath_primitives::NodeId;
 use towpath_proto::crypto::{Crypto, RustCrypto};
 
 use crate::{
+	laboratory::{node_program, PROGRAM},
 	site::{router, Site},
 	topology::Topology,
 };
@@ -23,7 +24,6 @@ use crate::{
 pub const NAMES: [&str; 3] = ["towpath", "babeld", "babeld-1s"];
 /// Where the chain's node runs.
 const CHAIN: &str = "chain";
-const PROGRAM: &str = env!("CARGO_BIN_EXE_mesh-agent");
 const RPC: u16 = 9944;
 /// The account of the preset's first household; here it operates all routers.
 const EVE: &str = "5HGjWAeFDfFCWPsjFQdVV2Msvz2XtMktvgocEZcCj68kUMaw";
@@ -139,8 +139,7 @@ fn towpath(topology: &Topology) -> Result<Contestant> {
 		// The cables to the chain are no part of the mesh.
 		site.lab.devices.truncate(site.lab.devices.len() - 2);
 	}
-	let node = Path::new(PROGRAM).with_file_name("towpath-node");
-	ensure!(node.exists(), "{} is missing; build it with: make build", node.display());
+	let node = node_program();
 	let (spec, node) = (chain_spec(&site, &node, &nodes)?, node.to_string_lossy().into_owned());
 	let (spec, base) = (spec.to_string_lossy().into_owned(), site.lab.folder().join("base"));
 	let (base, rpc) = (base.to_string_lossy().into_owned(), RPC.to_string());
