@@ -12,8 +12,10 @@ use tun_rs::{AsyncDevice, DeviceBuilder, GROTable, IDEAL_BATCH_SIZE, VIRTIO_NET_
 
 use crate::stack::MTU;
 
-/// The longest train, in bytes.
+/// The longest train that we are given, in bytes.
 const TRAIN: usize = 1 << 16;
+/// The longest that we may give: headers have 16 bits for it.
+const LONGEST: usize = TRAIN - 1;
 
 /// The device.
 pub struct Tun {
@@ -23,8 +25,10 @@ pub struct Tun {
 	/// The packets that it was cut into, and how long these are.
 	packets: Vec<Vec<u8>>,
 	lengths: Vec<usize>,
-	/// For this machine, each after room for the kernel's header.
+	/// For this machine.
 	outgoing: RefCell<Vec<Vec<u8>>>,
+	/// Where they are merged, each after room for the kernel's header.
+	merged: Vec<Vec<u8>>,
 	merger: GROTable,
 }
 
@@ -48,6 +52,8 @@ impl Tun {
 			packets: vec![vec![0; MTU]; IDEAL_BATCH_SIZE],
 			lengths: vec![0; IDEAL_BATCH_SIZE],
 			outgoing: RefCell::default(),
+			// A packet takes in its successors while they fit into its buffer: one of its own size would take none.
+			merged: (0..IDEAL_BATCH_SIZE).map(|_| Vec::with_capacity(2 * VIRTIO_NET_HDR_LEN + LONGEST)).collect(),
 			merger: GROTable::default(),
 		})
 	}
@@ -78,17 +84,20 @@ impl Tun {
 	}
 
 	/// A packet for this machine. It goes with [`Tun::flush`].
-	pub fn send(&self, packet: &[u8]) {
-		let mut outgoing = Vec::with_capacity(VIRTIO_NET_HDR_LEN + packet.len());
-		outgoing.resize(VIRTIO_NET_HDR_LEN, 0);
-		outgoing.extend_from_slice(packet);
-		self.outgoing.borrow_mut().push(outgoing);
+	pub fn send(&self, packet: Vec<u8>) {
+		self.outgoing.borrow_mut().push(packet);
 	}
 
 	/// Hands over what was sent. What the machine has no room for is lost.
 	pub async fn flush(&mut self) {
-		for packets in self.outgoing.take().chunks_mut(IDEAL_BATCH_SIZE) {
-			if let Err(error) = self.device.send_multiple(&mut self.merger, packets, VIRTIO_NET_HDR_LEN).await {
+		for packets in self.outgoing.take().chunks(IDEAL_BATCH_SIZE) {
+			for (buffer, packet) in self.merged.iter_mut().zip(packets) {
+				buffer.clear();
+				buffer.resize(VIRTIO_NET_HDR_LEN, 0);
+				buffer.extend_from_slice(packet);
+			}
+			let merged = &mut self.merged[..packets.len()];
+			if let Err(error) = self.device.send_multiple(&mut self.merger, merged, VIRTIO_NET_HDR_LEN).await {
 				debug!("packets for the machine are lost: {error}");
 			}
 		}

@@ -214,7 +214,7 @@ impl Shell {
 		self.shared.exits.borrow().iter().for_each(|exits| exits.wake_blocked());
 		let packets = self.shared.for_machine.take();
 		if let Some(tun) = &mut self.tun {
-			packets.iter().for_each(|packet| tun.send(packet));
+			packets.into_iter().for_each(|packet| tun.send(packet));
 			tun.flush().await;
 		}
 		self.inside.wake_blocked();

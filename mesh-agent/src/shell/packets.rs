@@ -111,7 +111,7 @@ impl Shell {
 		if let Some(longest) = longest {
 			crate::stack::clamp_segments(&mut packet, longest);
 		}
-		tun.send(&packet);
+		tun.send(packet);
 	}
 }
 

@@ -6,7 +6,7 @@ use towpath_primitives::OverlayAddress;
 
 use super::{egress::Ticket, queue_bounds, Agent, Event};
 use crate::{
-	circuit::{burst, halves, pause, Class, Direction, Hop, Opened, Phase, RejectedPacket, Target, Torn},
+	circuit::{burst, halves, Class, Direction, Hop, Opened, Phase, RejectedPacket, Target, Torn},
 	egress::{flow_of, Origin},
 	forward::{decide, Credit, Reason, Verdict},
 	link::{Accepted, LinkId},
@@ -89,8 +89,7 @@ impl Agent {
 			return;
 		}
 		let (Some(label), link) = (source.label, source.link) else { return };
-		if source.paced > now {
-			let at = source.paced;
+		if let Some(at) = source.paced.until(now) {
 			return self.wake(at);
 		}
 		let most = burst(source.rate());
@@ -127,9 +126,11 @@ impl Agent {
 		let Some(source) = self.sources.get_mut(&id) else { return };
 		source.flushed(most - left, now);
 		if !source.queue.is_empty() && left < most / 2 {
-			source.paced = now + pause(most - left, source.pace(now));
-			let paced = source.paced;
-			self.wake(paced);
+			let pace = source.pace(now);
+			let at = source.paced.left(most - left, pace, now);
+			self.wake(at);
+		} else {
+			source.paced.rest(now);
 		}
 		if let Some(at) = later {
 			self.wake(at);
@@ -168,15 +169,17 @@ impl Agent {
 			let (back, label) = (hop.back, hop.back_label);
 			let Some(far) = &mut hop.far else { return };
 			if left == 0 {
-				far.paced = now + pause(most, far.pace);
+				let at = far.paced.left(most, far.pace, now);
+				return self.wake(at);
 			}
-			if far.paced > now {
-				let at = far.paced;
+			if let Some(at) = far.paced.until(now) {
 				return self.wake(at);
 			}
 			let (Some(end), Some(limit)) = (&far.end, far.limit) else { return };
 			let room = limit.saturating_sub(end.sent);
-			let Some(length) = far.queue.next_size(&bounds).filter(|length| *length as u64 <= room) else { return };
+			let Some(length) = far.queue.next_size(&bounds).filter(|length| *length as u64 <= room) else {
+				return far.paced.rest(now);
+			};
 			if self.is_full(back, &origin) {
 				return;
 			}

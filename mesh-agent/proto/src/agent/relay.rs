@@ -7,7 +7,7 @@ use towpath_primitives::Signature;
 use super::{Agent, Event};
 use crate::{
 	circuit::{
-		end_keys, hop_keys, Binding, Direction, End, FarEnd, Flight, Hop, Onward, Target, Unbound, LEAST_PACE,
+		end_keys, hop_keys, Binding, Direction, End, FarEnd, Flight, Hop, Onward, Pacer, Target, Unbound, LEAST_PACE,
 		OFFER_LIFETIME, UNBOUND_LIFE, USAGE,
 	},
 	crypto::{Handshake, MacKey, Role},
@@ -107,7 +107,7 @@ impl Agent {
 					echo: None,
 					reported: (0, 0, now),
 					pace: LEAST_PACE,
-					paced: now,
+					paced: Pacer::new(now),
 				})
 			}
 		};

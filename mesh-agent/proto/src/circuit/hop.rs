@@ -12,7 +12,7 @@ use core::time::Duration;
 
 use towpath_primitives::{ChannelId, NodeId, OverlayAddress, Signature};
 
-use super::{Class, Direction, End, Flight, Mark, Unsure};
+use super::{Class, Direction, End, Flight, Mark, Pacer, Unsure};
 use crate::{
 	agent::Queue,
 	crypto::{Handshake, MacKey},
@@ -101,7 +101,7 @@ pub struct FarEnd {
 	/// Bytes a second at which what waited for the limit may leave, as the source said.
 	pub pace: u64,
 	/// What waited for the limit does not leave before: it would arrive as one burst.
-	pub paced: Instant,
+	pub paced: Pacer,
 }
 
 impl FarEnd {

@@ -28,7 +28,7 @@ pub use ring::{Ring, Sample};
 pub use source::{Phase, Source, SourceHop, SourceStart};
 pub use stall::Stall;
 pub use waste::Waste;
-pub use window::{burst, pace, pause, window, Queues, Standing, LEAST_PACE};
+pub use window::{burst, pace, window, Pacer, Queues, Standing, LEAST_PACE};
 
 use core::time::Duration;
 

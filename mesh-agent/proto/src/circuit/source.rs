@@ -17,7 +17,7 @@ use super::{
 	ring::{Ring, Sample},
 	stall::Stall,
 	waste::Waste,
-	window, Class, End, HopKeys, Queues, BASE_LENGTH, CIRCUIT_PACKETS,
+	window, Class, End, HopKeys, Pacer, Queues, BASE_LENGTH, CIRCUIT_PACKETS,
 };
 use crate::{
 	agent::Queue,
@@ -171,7 +171,7 @@ pub struct Source {
 	stall_down: Stall,
 	far_waiting: u64,
 	/// What waited for credit does not leave before: it would arrive as one burst.
-	pub paced: Instant,
+	pub paced: Pacer,
 }
 
 /// What a new circuit starts from.
@@ -250,7 +250,7 @@ impl Source {
 			stall_up: Stall::default(),
 			stall_down: Stall::default(),
 			far_waiting: 0,
-			paced: now,
+			paced: Pacer::new(now),
 		}
 	}
 

@@ -26,6 +26,8 @@ const QUEUE: Duration = Duration::from_millis(25);
 /// Then so much of it may stay.
 const ALLOWED: Duration = Duration::from_millis(10);
 
+/// How late a timer may be. Tokio's go by milliseconds, and on a busy machine somebody else may have the processor.
+const LATE: Duration = Duration::from_millis(4);
 /// After a queue a path is tried out more carefully for so long.
 const LATELY: Duration = Duration::from_secs(2);
 /// Round trips in a row that are too long before a queue stands: one may be luck.
@@ -97,9 +99,35 @@ pub fn pace(rate: u64, queue: Standing) -> u64 {
 	}
 }
 
-/// How long so many bytes take at that pace.
-pub fn pause(bytes: u64, pace: u64) -> Duration {
-	Duration::from_micros(bytes.saturating_mul(1_000_000) / pace.max(LEAST_QUEUED))
+/// When what waited may leave.
+#[derive(Clone, Copy, Debug)]
+pub struct Pacer {
+	next: Instant,
+}
+
+impl Pacer {
+	/// Nothing has left yet.
+	pub fn new(now: Instant) -> Self {
+		Self { next: now }
+	}
+
+	/// Until when it has to wait.
+	pub fn until(&self, now: Instant) -> Option<Instant> {
+		(self.next > now).then_some(self.next)
+	}
+
+	/// A burst left at this pace, and more waits. What a late timer cost is made up for: on a fast path a burst takes less
+	/// time than the shell's timers can tell, and a rate that is measured from such a pace would never grow.
+	pub fn left(&mut self, bytes: u64, pace: u64, now: Instant) -> Instant {
+		let pause = Duration::from_micros(bytes.saturating_mul(1_000_000) / pace.max(LEAST_QUEUED));
+		self.next = self.next.max(now - LATE) + pause;
+		self.next
+	}
+
+	/// Nothing waits: no right to a larger burst is saved up.
+	pub fn rest(&mut self, now: Instant) {
+		self.next = self.next.max(now);
+	}
 }
 
 fn in_time(rate: u64, span: Duration) -> u64 {
@@ -148,6 +176,22 @@ mod tests {
 		assert_eq!(pace(5_000_000, Standing::Lately), 10_000_000);
 		assert_eq!(pace(5_000_000, Standing::Now), 5_000_000);
 		assert_eq!((pace(0, Standing::None), pace(0, Standing::Now)), (LEAST_PACE, LEAST_QUEUED));
-		assert_eq!(pause(BURST, 2 * BURST * 1000 / 2), MS);
+	}
+
+	#[test]
+	fn what_a_late_timer_cost_is_made_up_for_and_nothing_is_saved_up_at_rest() {
+		let at = |us: u64| Instant::from_micros(us);
+		let mut pacer = Pacer::new(at(0));
+		let pace = BURST * 2000;
+		// A burst in half a millisecond, a timer that comes each full one: both bursts of that time leave.
+		assert_eq!(pacer.left(BURST, pace, at(0)), at(500));
+		assert_eq!((pacer.until(at(499)), pacer.until(at(1_000))), (Some(at(500)), None));
+		assert_eq!(pacer.left(BURST, pace, at(1_000)), at(1_000));
+		assert_eq!(pacer.until(at(1_000)), None);
+		assert_eq!(pacer.left(BURST, pace, at(1_000)), at(1_500));
+		// Only so late is a timer.
+		assert_eq!(pacer.left(BURST, pace, at(1_000_000)), at(1_000_000 - 4_000 + 500));
+		pacer.rest(at(2_000_000));
+		assert_eq!(pacer.left(BURST, pace, at(2_000_000)), at(2_000_500));
 	}
 }
