@@ -202,6 +202,7 @@ impl Shell {
 					continue;
 				}
 				self.udp.send(transmit.to, transmit.segment, &transmit.bytes).await;
+				self.shared.agent.borrow_mut().recycle(transmit);
 				continue;
 			}
 			let event = self.shared.agent.borrow_mut().poll_event();

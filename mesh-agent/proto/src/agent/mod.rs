@@ -65,6 +65,8 @@ pub const MAX_QUEUE: usize = 4 << 20;
 const MAX_TRAIN: usize = 60_000;
 /// Most packets in one train.
 const MAX_TRAIN_PACKETS: usize = 64;
+/// Most buffers of trains that are kept: as many trains come at once.
+const MAX_SPARE: usize = 32;
 
 /// Packets that wait at one end of a circuit, by the flows of the machine that they belong to.
 pub(crate) type Queue = FairQueue<InnerFlow, Vec<u8>>;
@@ -235,6 +237,8 @@ pub struct Agent {
 	setups: BTreeMap<(LinkId, bool), Bucket>,
 	drops: Drops,
 	transmits: VecDeque<Transmit>,
+	/// Buffers of trains that are on their way.
+	spare: Vec<Vec<u8>>,
 	/// The last of them is a train of packets: control messages are none, they may be too long for the path.
 	train: bool,
 	/// What waits for links that carry no more.
@@ -299,6 +303,7 @@ impl Agent {
 			setups: BTreeMap::new(),
 			drops: Drops::default(),
 			transmits: VecDeque::new(),
+			spare: Vec::new(),
 			train: false,
 			egress: BTreeMap::new(),
 			events: VecDeque::new(),
@@ -377,6 +382,15 @@ impl Agent {
 		self.transmits.pop_front()
 	}
 
+	/// Takes back what was sent: on a fast path the next train needs just such a buffer.
+	pub fn recycle(&mut self, transmit: Transmit) {
+		if self.spare.len() < MAX_SPARE {
+			let mut bytes = transmit.bytes;
+			bytes.clear();
+			self.spare.push(bytes);
+		}
+	}
+
 	/// What routing has to say goes to the links.
 	fn send_routes(&mut self) {
 		while let Some((link, packet)) = self.babel.poll_transmit() {
@@ -447,7 +461,9 @@ impl Agent {
 			}
 		}
 		self.train = true;
-		self.transmits.push_back(Transmit { to, segment: datagram.len(), bytes: datagram.to_vec() });
+		let mut bytes = self.spare.pop().unwrap_or_default();
+		bytes.extend_from_slice(datagram);
+		self.transmits.push_back(Transmit { to, segment: datagram.len(), bytes });
 	}
 
 	/// A datagram that nothing is appended to.
