@@ -19,10 +19,12 @@ pub(super) async fn tun_readable(tun: &mut Option<Tun>, shared: &Rc<Shared>, too
 		return tokio::time::sleep(Duration::from_secs(1)).await;
 	}
 	for _ in 1..TUN_TRAINS {
+		shared.agent.borrow_mut().send_queued(shared.now());
 		if !tun.try_receive(|packet| forward_local(shared, packet, too_long)) {
 			return;
 		}
 	}
+	shared.agent.borrow_mut().send_queued(shared.now());
 }
 
 /// A packet of this machine: to an overlay address's owner, or out by the gateway; or back, if it is too long for its way.
@@ -51,7 +53,7 @@ fn forward_local(shared: &Rc<Shared>, packet: &[u8], too_long: &mut TooLong) {
 	match agent.longest_to(&to).and_then(|longest| too_long.judge(packet, longest, now)) {
 		Some(answer) => shared.for_machine.borrow_mut().push(answer),
 		None => {
-			agent.send_packet(to, packet, now);
+			agent.queue_packet(to, packet, now);
 		}
 	}
 }

@@ -19,6 +19,15 @@ use crate::{
 /// Bytes of credit that a far end leaves to the packets of the other direction.
 const OTHER_SIDE: usize = 16 * 1024;
 
+/// An end of ours at which packets were queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sender {
+	/// Of a circuit that begins here.
+	Source(u32),
+	/// Of one that others began.
+	Far(u32),
+}
+
 /// What counts of a packet against limits that count headers: two, if it is halved.
 fn on_the_way(length: usize, whole: usize) -> usize {
 	length + if length > whole { HEADER_LEN } else { 0 }
@@ -27,6 +36,12 @@ fn on_the_way(length: usize, whole: usize) -> usize {
 impl Agent {
 	/// Sends a packet to the owner of an overlay address, over a circuit that is set up if there is none.
 	pub fn send_packet(&mut self, to: OverlayAddress, packet: &[u8], now: Instant) {
+		self.queue_packet(to, packet, now);
+		self.send_queued(now);
+	}
+
+	/// The same for packets that come together: they leave together, with [`Self::send_queued`].
+	pub fn queue_packet(&mut self, to: OverlayAddress, packet: &[u8], now: Instant) {
 		if packet.is_empty() || packet.len() > MAX_LENGTH {
 			return self.drop_packet(Reason::Malformed);
 		}
@@ -51,6 +66,23 @@ impl Agent {
 		match self.far_of.get(&to).copied() {
 			Some(id) => self.queue_at_far_end(id, packet, now),
 			None => self.wait_back(to, packet, now),
+		}
+		self.send_queued(now);
+	}
+
+	/// Sends what was queued, as far as it may leave.
+	pub fn send_queued(&mut self, now: Instant) {
+		for end in core::mem::take(&mut self.unsent) {
+			match end {
+				Sender::Source(id) => self.flush_source(id, now),
+				Sender::Far(id) => self.flush_far_end(id, now),
+			}
+		}
+	}
+
+	fn unsent(&mut self, end: Sender) {
+		if self.unsent.last() != Some(&end) {
+			self.unsent.push(end);
 		}
 	}
 
@@ -79,7 +111,7 @@ impl Agent {
 			&mut dropped,
 		);
 		dropped.iter().for_each(|_| self.drops.add(Reason::QueueFull));
-		self.flush_source(id, now);
+		self.unsent(Sender::Source(id));
 	}
 
 	/// Sends what the credit on the path allows (M4), and the link.
@@ -145,7 +177,7 @@ impl Agent {
 		let mut dropped = Vec::new();
 		far.queue.push(flow, 0, packet.to_vec(), &queue_bounds(class, far.rtt), now, &mut dropped);
 		dropped.iter().for_each(|_| self.drops.add(Reason::QueueFull));
-		self.flush_far_end(id, now);
+		self.unsent(Sender::Far(id));
 	}
 
 	/// Sends what the source's limit, our own credit and the link allow.

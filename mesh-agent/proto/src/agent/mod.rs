@@ -236,6 +236,8 @@ pub struct Agent {
 	/// What may still be set up over a link, as a router's or as a client's.
 	setups: BTreeMap<(LinkId, bool), Bucket>,
 	drops: Drops,
+	/// Ends at which packets were queued since the last [`Agent::send_queued`].
+	unsent: Vec<data::Sender>,
 	transmits: VecDeque<Transmit>,
 	/// Buffers of trains that are on their way.
 	spare: Vec<Vec<u8>>,
@@ -302,6 +304,7 @@ impl Agent {
 			protected: protected::Protected::default(),
 			setups: BTreeMap::new(),
 			drops: Drops::default(),
+			unsent: Vec::new(),
 			transmits: VecDeque::new(),
 			spare: Vec::new(),
 			train: false,

@@ -6,8 +6,11 @@ use core::time::Duration;
 
 use crate::time::Instant;
 
-/// Bytes that leave at once of what waited for credit: as much as the path carries in [`BURST_TIME`], up to this.
+/// Bytes that leave at once of what waited for credit: as much as the path carries in [`BURST_TIME`], up to this ...
 const BURST: u64 = 32 * 1024;
+/// ... or in [`TRAIN_TIME`], up to the longest train: on a fast path the number of trains is what packets cost.
+const MOST_BURST: u64 = 60_000;
+const TRAIN_TIME: Duration = Duration::from_millis(4);
 /// Two packets of full size.
 const LEAST_BURST: u64 = 3_000;
 const BURST_TIME: Duration = Duration::from_millis(26);
@@ -75,7 +78,10 @@ impl Queues {
 pub fn burst(rate: u64) -> u64 {
 	match rate {
 		..UNKNOWN => BURST,
-		_ => in_time(rate, BURST_TIME).clamp(LEAST_BURST, BURST),
+		_ => {
+			let train = in_time(rate, TRAIN_TIME).min(MOST_BURST);
+			in_time(rate, BURST_TIME).clamp(LEAST_BURST, BURST).max(train)
+		}
 	}
 }
 
@@ -168,7 +174,8 @@ mod tests {
 		assert_eq!(burst(20_000), LEAST_BURST);
 		assert_eq!(burst(500_000), 13_000);
 		assert_eq!(burst(1_250_000), 32_500);
-		assert_eq!(burst(u64::MAX), BURST);
+		assert_eq!((burst(8_000_000), burst(10_000_000)), (BURST, 40_000));
+		assert_eq!(burst(u64::MAX), MOST_BURST);
 	}
 
 	#[test]
