@@ -38,6 +38,8 @@ Examples:
   make latency LATENCY_ARGS=\"--minutes 10 --mbit 20 --only paced\"";
 
 const PORT: u16 = 9_701;
+/// TOW per MiB: so little that the deposit lasts for any flow.
+const PRICE: &str = "0.0001";
 /// What the modem's buffer holds.
 const BUFFER: &str = "500ms";
 /// Until the link's rate is known and TCP has come to terms with it.
@@ -159,6 +161,7 @@ fn compare(options: &Options) -> Result<()> {
 		eprintln!("latency: {name}: starting the network");
 		let mut network = Network::plan_with(&[SWITCHES], switch::link)?;
 		network.more = more.into();
+		network.price = PRICE;
 		network.start(1)?;
 		network.start_household()?;
 		let own = std::env::current_exe()?.to_string_lossy().into_owned();
