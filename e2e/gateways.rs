@@ -64,7 +64,7 @@ fn a_gateways_ports_rate_and_month_hold_also_after_a_power_cut_and_payers_are_to
 	})
 }
 
-fn in_a_lab(names: &[&str], tell: impl FnOnce(&mut Lab) -> Result<()>) -> Result<()> {
+pub fn in_a_lab(names: &[&str], tell: impl FnOnce(&mut Lab) -> Result<()>) -> Result<()> {
 	laboratory::tell("gateways", Need::Machine, || Lab::new(names), tell)
 }
 
@@ -74,12 +74,20 @@ fn seed(name: &str) -> [u8; 32] {
 	seed
 }
 
-fn id(name: &str) -> String {
-	NodeId(RustCrypto.public_key(&seed(name))).to_string()
+fn node(name: &str) -> NodeId {
+	NodeId(RustCrypto.public_key(&seed(name)))
+}
+
+pub fn id(name: &str) -> String {
+	node(name).to_string()
+}
+
+pub fn overlay(name: &str) -> String {
+	node(name).overlay_address().to_string()
 }
 
 /// Writes an agent's folder and configuration, and starts it. There is no node: the network's name is given.
-fn agent(lab: &mut Lab, name: &str, peers: &[&str], more: &str) -> Result<()> {
+pub fn agent(lab: &mut Lab, name: &str, peers: &[&str], more: &str) -> Result<()> {
 	let folder = lab.folder().join(name);
 	if !folder.exists() {
 		std::fs::create_dir(&folder)?;
@@ -137,7 +145,7 @@ fn build(lab: &mut Lab, exit: &str, choices: &[&str]) -> Result<()> {
 	Ok(())
 }
 
-fn until<T>(lab: &Lab, what: &str, mut get: impl FnMut(&Lab) -> Result<Option<T>>) -> Result<T> {
+pub fn until<T>(lab: &Lab, what: &str, mut get: impl FnMut(&Lab) -> Result<Option<T>>) -> Result<T> {
 	let end = Instant::now() + SOON;
 	loop {
 		if let Some(got) = get(lab)? {
@@ -148,7 +156,7 @@ fn until<T>(lab: &Lab, what: &str, mut get: impl FnMut(&Lab) -> Result<Option<T>
 	}
 }
 
-fn ask(lab: &Lab, name: &str, verb: &str, output: &str) -> Result<String> {
+pub fn ask(lab: &Lab, name: &str, verb: &str, output: &str) -> Result<String> {
 	let folder = lab.folder().join(name);
 	let told = lab.exec(name, PROGRAM, &[verb, "--folder", &folder.to_string_lossy(), "--output", output])?;
 	Ok(String::from_utf8(told)?)
@@ -216,7 +224,7 @@ fn every_protocol_leaves_by_the_kernel_and_denied_ranges_are_refused() -> Result
 			let arguments = ["dev-origin", "--listen", listen, "--only", only, "--size", "1000000"];
 			lab.start(&format!("web{}", listen.len()), "web", PROGRAM, &arguments)?;
 		}
-		let exit = "[router]\nfree_rate = 100000000\n[router.gateway]\nexit = \"kernel\"\nallow = [\"10.9.1.0/24\", \"2620:0:5::/64\"]\n";
+		let exit = "[router]\nfree_rate = 100000000\n[router.gateway]\nexit = \"kernel\"\nallow = [\"10.9.1.0/24\", \"2620:0:5::/64\"]\n[tun]\n";
 		agent(lab, "g1", &[], exit)?;
 		let payer = format!("[payer]\ngateway = \"{}\"\nlimit = \"1\"\n[tun]\nipv4 = \"100.64.0.2\"\n", id("g1"));
 		agent(lab, "tun", &["10.1.0.2"], &payer)?;
@@ -236,11 +244,18 @@ fn every_protocol_leaves_by_the_kernel_and_denied_ranges_are_refused() -> Result
 	})
 }
 
-fn tables(lab: &Lab) -> Result<String> {
+pub fn tables(lab: &Lab) -> Result<String> {
 	Ok(String::from_utf8(lab.exec("g1", "nft", &["list", "tables"])?)?)
 }
 
 fn crosses(lab: &Lab) -> Result<()> {
+	// The gateway's owner has the mesh on the same machine, by a device of its own.
+	for (from, to) in [("g1", "tun"), ("tun", "g1")] {
+		let to = overlay(to);
+		until(lab, "an answer inside the mesh", |lab| {
+			Ok(lab.try_exec(from, "ping", &["-n", "-6", "-c", "1", "-W", "1", &to])?.status.success().then_some(()))
+		})?;
+	}
 	for (family, address) in BEYOND {
 		let ping = |count| ["-n", family, "-c", count, "-i", "0.2", "-W", "1", address];
 		until(lab, "an answer to a ping", |lab| {

@@ -53,6 +53,8 @@ fn router(router: &Router) -> Value {
 			"source": gateway.source,
 			"resolvers": gateway.resolvers,
 			"exit": if gateway.by_kernel() { "kernel" } else { "userspace" },
+			"routed": gateway.routed,
+			"inbound": gateway.inbound,
 			"ports": { "allow": gateway.ports.allow, "deny": gateway.ports.denied() },
 			"rate": gateway.rate,
 			"monthly_cap": gateway.monthly_cap,
@@ -69,5 +71,6 @@ fn payer(payer: &Payer) -> Value {
 		"limit": show_tow(payer.limit),
 		"low": show_tow(payer.low),
 		"top_up": show_tow(payer.top_up),
+		"inbound": payer.inbound,
 	})
 }

@@ -211,6 +211,10 @@ pub struct Gateway {
 	pub source: Vec<IpAddr>,
 	/// Which way out.
 	pub exit: Exit,
+	/// Prefixes that are routed to this machine, for payers to have addresses of.
+	pub routed: Vec<String>,
+	/// Nodes that may be reached there from outside.
+	pub inbound: Vec<String>,
 	/// Ports that may be reached.
 	pub ports: PortRules,
 	/// Bytes a second that all payers together may pass, each way.
@@ -237,6 +241,11 @@ impl Gateway {
 	pub fn by_kernel(&self) -> bool {
 		self.exit == Exit::Kernel
 	}
+
+	/// Who may be reached from outside.
+	pub fn reachable(&self) -> Result<Vec<NodeId>> {
+		self.inbound.iter().map(|text| bytes32(text).map(NodeId)).collect()
+	}
 }
 
 /// `[payer]`
@@ -262,6 +271,9 @@ pub struct Payer {
 	/// TOW: add so much when it is low; nothing: never.
 	#[serde(default, deserialize_with = "tow")]
 	pub top_up: Amount,
+	/// Let gateways bring what others begin from outside, and pay for it.
+	#[serde(default)]
+	pub inbound: bool,
 }
 
 fn default_price() -> Amount {
@@ -377,6 +389,7 @@ impl Config {
 		let checked = config.and_then(|config| {
 			config.plain.as_ref().map_or(Ok(()), Plain::check_keys)?;
 			crate::chain::check_endpoint(&config.chain.endpoint).context("chain.endpoint")?;
+			check::machine(&config)?;
 			Ok(config)
 		});
 		checked.with_context(|| format!("{} is not a valid configuration", path.display()))
@@ -452,7 +465,14 @@ mod tests {
 		assert!(error("folder = \"x\"\n[proxy]").contains("[payer]"));
 		let gateway = |line: &str| error(&format!("folder = \"x\"\n[router.gateway]\n{line}"));
 		assert!(gateway("ports.deny = [\"mail\"]").contains("\"mail\" is no port"));
-		assert!(gateway("exit = \"kernel\"\n[tun]").contains("choose one"));
+		assert!(gateway("exit = \"kernel\"\n[tun]\nname = \"towpath-exit\"").contains("tun.name"));
+		assert!(gateway("routed = [\"2620:0:7::/64\"]").contains("exit = \"kernel\""));
+		let inbound = "exit = \"kernel\"\nrouted = [\"2620:0:7::/64\"]\ninbound";
+		assert!(gateway(&format!("{inbound} = [\"0x12\"]")).contains("64 digits"));
+		assert!(gateway(&format!("{inbound} = [\"{GATEWAY}\", \"{GATEWAY}\"]")).contains("listed twice"));
+		assert!(gateway(&format!("exit = \"kernel\"\ninbound = [\"{GATEWAY}\"]")).contains("router.gateway.routed"));
+		assert!(error(&format!("folder = \"x\"\n[payer]\ngateway = \"{GATEWAY}\"\nlimit = \"1\"\ninbound = true"))
+			.contains("[tun]"));
 		assert!(gateway("exit = \"tunnel\"").contains("kernel"));
 		assert!(gateway("rate = 0").contains("router.gateway.rate"));
 		assert!(gateway("monthly_cap = 0").contains("router.gateway.monthly_cap"));

@@ -16,7 +16,7 @@ mod pool;
 pub mod services;
 
 pub use device::{Inbox, Outlet};
-pub use ip::{clamp_segments, endpoints, split, udp_packet, udp_payload, Transport};
+pub use ip::{clamp_segments, endpoints, split, udp_packet, udp_payload, Endpoints, Transport};
 
 use smoltcp::{
 	iface::{Config, Interface, SocketHandle, SocketSet},
