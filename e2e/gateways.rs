@@ -44,6 +44,7 @@ fn say(text: &str) {
 fn a_household_whose_gateway_dies_goes_on_through_another_one() -> Result<()> {
 	in_a_lab(&["home", "tun", "g1", "g2"], |lab| {
 		build(lab, "", &GATEWAYS)?;
+		a_service_answers_datagrams(lab)?;
 		HOUSEHOLDS.into_iter().try_for_each(|household| dies(lab, household))
 	})
 }
@@ -112,7 +113,9 @@ pub fn agent(lab: &mut Lab, name: &str, peers: &[&str], more: &str) -> Result<()
 fn gateway(lab: &mut Lab, name: &str, more: &str) -> Result<()> {
 	let free = "[router]\nfree_rate = 100000000\n";
 	let exit = "[router.gateway]\nallow = [\"10.9.0.0/24\"]\nsource = [\"10.9.0.2\"]\n";
-	agent(lab, name, &[], &format!("{free}{exit}{more}"))
+	// Its resolver, for itself; and for the mesh, as a service that takes datagrams.
+	let service = "[dns]\n[[services]]\nport = 5300\nprotocol = \"udp\"\nto = \"127.0.0.1:5354\"\n";
+	agent(lab, name, &[], &format!("{service}{free}{exit}{more}"))
 }
 
 /// Cables, origins and agents. `exit` is what the first gateway has in its configuration besides, `choices` what `home` may use.
@@ -200,6 +203,19 @@ fn end_of(mut curl: Child, since: Instant) -> Result<(Duration, i32)> {
 		}
 		sleep(Duration::from_millis(20));
 	}
+}
+
+/// A question for `localhost`, and the number that its answer begins with.
+fn a_service_answers_datagrams(lab: &Lab) -> Result<()> {
+	let question = r"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x09localhost\x00\x00\x01\x00\x01";
+	let script = format!(
+		"exec 3<>/dev/udp/{}/5300; printf '{question}' >&3; timeout 2 head -c 2 <&3 | od -An -tx1",
+		overlay("g2")
+	);
+	until(lab, "an answer of a service that takes datagrams", |lab| {
+		let told = lab.try_exec("tun", "bash", &["-c", &script])?;
+		Ok((String::from_utf8_lossy(&told.stdout).trim() == "12 34").then_some(()))
+	})
 }
 
 /// What lies behind a gateway that forwards with its kernel: allowed addresses, and one of a denied range.

@@ -71,7 +71,9 @@ fn build(lab: &mut Lab) -> Result<()> {
 		set v6 { type ipv6_addr; size 99; flags dynamic; }
 		chain input { type filter hook input priority 0; policy accept;
 			icmp type echo-request add @v4 { ip saddr }
-			icmpv6 type echo-request add @v6 { ip6 saddr } } }";
+			icmpv6 type echo-request add @v6 { ip6 saddr }
+		}
+	}";
 	std::fs::write(lab.folder().join("seen"), seen)?;
 	let file = lab.folder().join("seen").to_string_lossy().into_owned();
 	lab.exec("web", "nft", &["-f", &file]).map(drop)

@@ -33,7 +33,7 @@ pub fn view(config: &Config) -> Value {
 		"router": config.router.as_ref().map(router),
 		"payer": config.payer.as_ref().map(payer),
 		"tun": config.tun.as_ref().map(|tun| json!({ "name": tun.name, "ipv4": tun.ipv4 })),
-		"services": config.services.iter().map(|service| json!({ "port": service.port, "to": service.to.to_string() })).collect::<Vec<_>>(),
+		"services": config.services.iter().map(|service| json!({ "port": service.port, "protocol": service.protocol.name(), "to": service.to.to_string() })).collect::<Vec<_>>(),
 		"dns": config.dns.as_ref().map(|dns| json!({ "listen": dns.listen })),
 		"plain": config.plain.as_ref().map(|plain| plain.view()),
 		"proxy": config.proxy.as_ref().map(|proxy| json!({ "listen": proxy.listen.to_string() })),

@@ -72,8 +72,11 @@ fn services(config: &Config) -> Result<()> {
 			let most = PORTS.start - 1;
 			bail!("services.port = {}: 1 to {most}, and not 53, which is the gateway's for names", service.port);
 		}
-		if service.to.port() == 0 || !ports.insert(service.port) {
-			bail!("services.port = {}: once, and with a port in `to`, like 127.0.0.1:8080", service.port);
+		if service.to.port() == 0 || !ports.insert((service.protocol, service.port)) {
+			bail!(
+				"services.port = {}: once for each protocol, and with a port in `to`, like 127.0.0.1:8080",
+				service.port
+			);
 		}
 	}
 	Ok(())

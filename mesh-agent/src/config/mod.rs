@@ -288,10 +288,34 @@ fn default_path_price() -> Amount {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Service {
-	/// TCP port of the overlay address.
+	/// Port of the overlay address.
 	pub port: u16,
-	/// Where connections to it go.
+	/// Where what comes to it goes.
 	pub to: SocketAddr,
+	/// What comes.
+	#[serde(default)]
+	pub protocol: Protocol,
+}
+
+/// `services.protocol`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+	/// Connections.
+	#[default]
+	Tcp,
+	/// Datagrams.
+	Udp,
+}
+
+impl Protocol {
+	/// As in the file.
+	pub fn name(self) -> &'static str {
+		match self {
+			Self::Tcp => "tcp",
+			Self::Udp => "udp",
+		}
+	}
 }
 
 /// `[tun]`
@@ -497,6 +521,10 @@ mod tests {
 			|more: &str| error(&format!("folder = \"x\"\n{more}[[services]]\nport = 80\nto = \"127.0.0.1:80\""));
 		assert!(service("[tun]\n").contains("overlay address"));
 		assert!(service("[[services]]\nport = 80\nto = \"127.0.0.1:81\"\n").contains("once"));
+		let datagrams = "[[services]]\nport = 80\nprotocol = \"udp\"\nto = \"127.0.0.1:81\"\n";
+		assert!(service(&format!("{datagrams}{datagrams}")).contains("once"));
+		assert!(Config::parse(&format!("folder = \"x\"\n{datagrams}[[services]]\nport = 80\nto = \"127.0.0.1:80\""))
+			.is_ok());
 		assert!(service("[[services]]\nport = 53\nto = \"127.0.0.1:53\"\n").contains("not 53"));
 		assert!(error(&format!("{payer}\nlimit = \"5\"\n[tun]\n[proxy]")).contains("choose one"));
 	}

@@ -261,7 +261,7 @@ impl Gateways {
 		json!({
 			"ipv4": chosen(Scope::V4),
 			"ipv6": chosen(Scope::V6),
-			"why": self.choice.scopes().find_map(|scope| self.choice.explain(scope, now)),
+			"why": Scope::ALL.into_iter().find_map(|scope| self.choice.explain(scope, now)),
 			"prefixes": narrow.collect::<Vec<_>>(),
 			"candidates": candidates.collect::<Vec<_>>(),
 		})

@@ -75,7 +75,8 @@ impl Shell {
 			self.shared.agent.borrow_mut().unwanted(from, packet.len() as u64, now);
 		}
 		let is_answer = ours && self.dns.as_ref().is_some_and(|dns| dns.take(from, &packet));
-		if is_answer || self.services.take(from, &packet) || self.inside.take(from, &packet) {
+		let is_for_service = !is_answer && (self.services.take(from, &packet) || self.datagrams.take(from, &packet));
+		if is_answer || is_for_service || self.inside.take(from, &packet) {
 			return;
 		}
 		let Some(ends) = crate::stack::endpoints(&packet) else { return };

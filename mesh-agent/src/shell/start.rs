@@ -37,7 +37,7 @@ use crate::{
 	policy::ExitPolicy,
 	proxy,
 	spool::Spool,
-	stack::{gateway, inside::Inside, payer, services::Services},
+	stack::{datagrams::Datagrams, gateway, inside::Inside, payer, services::Services},
 	toolong::TooLong,
 	tun::Tun,
 	udp::Udp,
@@ -94,7 +94,11 @@ pub(super) async fn start(config: Config) -> Result<Started> {
 	let limits = shared.limits.borrow().clone();
 	let payers =
 		policy.clone().zip(limits).map(|(policy, limits)| gateway::Payers::new(shared.clone(), own, policy, limits));
-	let mut services: BTreeMap<_, _> = config.services.iter().map(|service| (service.port, service.to)).collect();
+	let offered = |protocol| {
+		let services = config.services.iter().filter(move |service| service.protocol == protocol);
+		services.map(|service| (service.port, service.to)).collect::<BTreeMap<_, _>>()
+	};
+	let (mut services, datagrams) = (offered(config::Protocol::Tcp), offered(config::Protocol::Udp));
 	if let Some(policy) = &policy {
 		services.insert(53, resolver::serve(policy.clone()).await?);
 	}
@@ -110,6 +114,7 @@ pub(super) async fn start(config: Config) -> Result<Started> {
 		too_long: TooLong::new(own.to_ipv6(), shared.now()),
 		inside: Rc::new(Inside::new(shared.clone(), own, payer::PORTS)),
 		dns,
+		datagrams: Datagrams::new(shared.clone(), own, datagrams),
 		services: Services::new(shared.clone(), own, services, config.tun.is_none()),
 		names,
 		keeper,

@@ -14,7 +14,7 @@ use std::{
 	cell::RefCell,
 	collections::{BTreeMap, BTreeSet, VecDeque},
 	io::ErrorKind,
-	net::{Ipv4Addr, Ipv6Addr},
+	net::{IpAddr, Ipv4Addr, Ipv6Addr},
 	rc::Rc,
 	task::Waker,
 };
@@ -123,9 +123,11 @@ impl Kernel {
 		let routed = &self.plan.routed;
 		let prefixes = routed.v4.map(|(first, length)| format!("{first}/{length}"));
 		let prefixes = prefixes.into_iter().chain(routed.v6.map(|(first, length)| format!("{first}/{length}")));
-		let reachable = self.plan.inbound.iter().map(
-			|node| json!({ "node_id": node.to_string(), "addresses": book.of(&node.overlay_address()).collect::<Vec<_>>() }),
-		);
+		let has = |address: &IpAddr| if address.is_ipv4() { routed.v4.is_some() } else { routed.v6.is_some() };
+		let reachable = self.plan.inbound.iter().map(|node| {
+			let addresses: Vec<_> = book.of(&node.overlay_address()).filter(has).collect();
+			json!({ "node_id": node.to_string(), "addresses": addresses })
+		});
 		json!({
 			"routed": prefixes.collect::<Vec<_>>(),
 			"payers_ipv4": v4,
