@@ -9,6 +9,11 @@
 //!
 //! It needs root; without, the test says so and passes, except in CI.
 
+use std::{
+	thread::sleep,
+	time::{Duration, Instant},
+};
+
 use anyhow::{ensure, Context, Result};
 use serde_json::Value;
 
@@ -129,10 +134,28 @@ fn both_ways(lab: &mut Lab) -> Result<Vec<String>> {
 		Ok(told.status.success().then_some(told.stdout))
 	})?;
 	ensure!(came == b"300000", "{}", String::from_utf8_lossy(&came));
+	what_is_not_answered_is_little(lab, &addresses[1])?;
 	// The gateway's owner has the mesh on the same machine.
 	pings(lab, "g1", "-6", &overlay("tun"))?;
 	pings(lab, "tun", "-6", &overlay("g1"))?;
 	Ok(addresses)
+}
+
+/// Datagrams to a port where nobody listens: the payer pays for them, so the gateway lets few of them in.
+fn what_is_not_answered_is_little(lab: &Lab, address: &str) -> Result<()> {
+	let counted = |lab: &Lab| {
+		let counters = String::from_utf8(lab.exec("tun", "cat", &["/proc/net/snmp6"])?)?;
+		let line = counters.lines().find_map(|line| line.strip_prefix("Udp6NoPorts"));
+		line.context("no such counter")?.trim().parse::<u64>().context("no number")
+	};
+	let before = counted(lab)?;
+	let script = format!("exec 3>/dev/udp/{address}/9; for i in $(seq 1000); do echo x >&3; done");
+	let begin = Instant::now();
+	lab.try_exec("web", "bash", &["-c", &script])?;
+	sleep(Duration::from_millis(500));
+	let (came, seconds) = (counted(lab)? - before, begin.elapsed().as_secs_f64());
+	ensure!(came >= 20 && came as f64 <= 60.0 + 20.0 * seconds, "{came} unasked datagrams came in {seconds} s");
+	Ok(())
 }
 
 fn pings(lab: &Lab, from: &str, family: &str, to: &str) -> Result<()> {

@@ -170,7 +170,7 @@ mod tests {
 			// What the service says to that address is what the peer is sent.
 			let socket = open(service.local_addr().unwrap()).unwrap();
 			service.send_to(b"answer", socket.local_addr().unwrap()).await.unwrap();
-			let told = Rc::new(RefCell::new(Vec::new()));
+			let told = Rc::new(RefCell::new(Vec::<u8>::new()));
 			let (tell, used) = (told.clone(), Rc::new(Cell::new(Instant::now())));
 			let answers =
 				answer(UdpSocket::from_std(socket).unwrap(), used, move |payload| tell.borrow_mut().extend(payload));
