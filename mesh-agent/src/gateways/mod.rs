@@ -160,12 +160,12 @@ impl Gateways {
 		if !matches!(self.wanted, Wanted::Named(_)) {
 			let strangers = self.listed.iter().filter(|(node, listed)| **node != agent.node() && listed.active);
 			let strangers = strangers.map(|(node, listed)| (*node, listed.for_strangers()));
-			all.extend(
-				strangers.filter(|(_, serves)| *serves != Serves::default()).map(|(node, serves)| facts(node, serves)),
-			);
+			let strangers = strangers.filter(|(_, serves)| *serves != Serves::default());
+			let mut strangers: BTreeMap<_, _> = strangers.map(|(node, serves)| facts(node, serves)).collect();
+			bound(&mut strangers);
+			all.extend(strangers.into_iter().filter(|(_, facts)| facts.serves != Serves::default()));
 		}
 		all.extend(self.named().into_iter().map(|(node, serves)| facts(node, serves)));
-		bound(&mut all);
 		all
 	}
 
@@ -268,7 +268,7 @@ impl Gateways {
 	}
 }
 
-/// Leaves of the prefixes that are narrower than everywhere those of the nearest gateways: whoever is far away may have invented any
+/// Leaves of strangers' prefixes that are narrower than everywhere those of the nearest ones: whoever is far away may have invented any
 /// number of them.
 fn bound(all: &mut BTreeMap<NodeId, Facts>) {
 	let mut nearest: Vec<_> = all.iter().map(|(node, facts)| (facts.metric.unwrap_or(u16::MAX), *node)).collect();
