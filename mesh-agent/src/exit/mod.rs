@@ -190,6 +190,11 @@ impl Limits {
 		self.dropped("delay", lost.late);
 	}
 
+	/// Prefixes that are said to be routed here, and nothing comes back to.
+	pub fn deaf(&self) -> Vec<String> {
+		self.kernel.borrow().upgrade().map(|kernel| kernel.deaf()).unwrap_or_default()
+	}
+
 	/// Packets dropped at the exit, by reason.
 	pub fn drops(&self) -> BTreeMap<&'static str, u64> {
 		self.drops.borrow().clone()

@@ -5,6 +5,7 @@
 //! On the device each payer has an address of its own ([`leases`]), never that of the mesh: whatever else is on this machine, the
 //! mesh's addresses are not this device's.
 
+mod heard;
 mod leases;
 mod routed;
 mod rules;
@@ -32,6 +33,7 @@ use crate::{
 	shell::Shared,
 	stack::{endpoints, Endpoints, Transport, MTU, PAYER_V4},
 };
+use heard::Heard;
 use leases::{V4, V6};
 pub use routed::Routed;
 use rules::Reachable;
@@ -74,6 +76,8 @@ pub struct Kernel {
 	/// What the kernel had no room for.
 	stuck: RefCell<VecDeque<Vec<u8>>>,
 	waiting: Notify,
+	/// What comes back to the prefixes of IPv4 and IPv6.
+	heard: [Heard; 2],
 }
 
 impl Kernel {
@@ -100,9 +104,22 @@ impl Kernel {
 		let (book, valves, stuck, waiting) =
 			(RefCell::new(book), RefCell::default(), RefCell::default(), Notify::new());
 		let hash = plan.secret.iter().fold(0u64, |hash, byte| hash.rotate_left(8) ^ u64::from(*byte));
+		let heard = Default::default();
 		let queues = RefCell::new([Queue::new(hash), Queue::new(hash)]);
-		let kernel =
-			Rc::new(Self { device, shared, policy, limits, inbound, plan, book, valves, queues, stuck, waiting });
+		let kernel = Rc::new(Self {
+			device,
+			shared,
+			policy,
+			limits,
+			inbound,
+			plan,
+			book,
+			valves,
+			queues,
+			stuck,
+			waiting,
+			heard,
+		});
 		kernel.limits.kernel.replace(Rc::downgrade(&kernel));
 		tokio::task::spawn_local(kernel.clone().come_back());
 		tokio::task::spawn_local(kernel.clone().tend_queues());
@@ -121,19 +138,24 @@ impl Kernel {
 		let book = self.book.borrow();
 		let (v4, v6) = book.counts();
 		let routed = &self.plan.routed;
-		let prefixes = routed.v4.map(|(first, length)| format!("{first}/{length}"));
-		let prefixes = prefixes.into_iter().chain(routed.v6.map(|(first, length)| format!("{first}/{length}")));
 		let has = |address: &IpAddr| if address.is_ipv4() { routed.v4.is_some() } else { routed.v6.is_some() };
 		let reachable = self.plan.inbound.iter().map(|node| {
 			let addresses: Vec<_> = book.of(&node.overlay_address()).filter(has).collect();
 			json!({ "node_id": node.to_string(), "addresses": addresses })
 		});
 		json!({
-			"routed": prefixes.collect::<Vec<_>>(),
+			"routed": routed.ranges().map(|range| range.to_string()).collect::<Vec<_>>(),
 			"payers_ipv4": v4,
 			"payers_ipv6": v6,
 			"reachable": reachable.collect::<Vec<_>>(),
 		})
+	}
+
+	/// Prefixes that payers leave by, and nothing comes back to.
+	pub fn deaf(&self) -> Vec<String> {
+		let now = self.shared.now();
+		let deaf = self.plan.routed.ranges().filter(|range| self.heard[usize::from(!range.is_ipv4())].is_deaf(now));
+		deaf.map(|range| range.to_string()).collect()
 	}
 
 	fn valve(&self, payer: OverlayAddress) -> Rc<Valve> {
@@ -200,9 +222,14 @@ impl Kernel {
 	}
 
 	fn hand_over(&self, way: Way, payer: OverlayAddress, packet: &[u8]) {
+		let heard = &self.heard[usize::from(packet.first().is_some_and(|first| first >> 4 == 6))];
 		match way {
-			Way::In => self.answer(payer, packet),
+			Way::In => {
+				heard.came();
+				self.answer(payer, packet);
+			}
 			Way::Out => {
+				heard.sent(self.shared.now());
 				let mut stuck = self.stuck.borrow_mut();
 				if stuck.is_empty() && self.kernel_takes(packet) {
 					return;

@@ -70,7 +70,8 @@ impl Routed {
 			.try_for_each(|range| conflict(&range, &routes).map_or(Ok(()), |why| bail!("{KEY}: {range}: {why}")))
 	}
 
-	fn ranges(&self) -> impl Iterator<Item = Range> {
+	/// Both of them, where they are.
+	pub fn ranges(&self) -> impl Iterator<Item = Range> {
 		let v4 = self.v4.map(|(first, length)| Range::new(first.into(), length));
 		v4.into_iter().chain(self.v6.map(|(first, length)| Range::new(first.into(), length)))
 	}
