@@ -44,6 +44,7 @@ fn say(text: &str) {
 fn a_household_whose_gateway_dies_goes_on_through_another_one() -> Result<()> {
 	in_a_lab(&["home", "tun", "g1", "g2"], |lab| {
 		build(lab, "", &GATEWAYS)?;
+		a_service_answers_datagrams(lab)?;
 		HOUSEHOLDS.into_iter().try_for_each(|household| dies(lab, household))
 	})
 }
@@ -64,7 +65,7 @@ fn a_gateways_ports_rate_and_month_hold_also_after_a_power_cut_and_payers_are_to
 	})
 }
 
-fn in_a_lab(names: &[&str], tell: impl FnOnce(&mut Lab) -> Result<()>) -> Result<()> {
+pub fn in_a_lab(names: &[&str], tell: impl FnOnce(&mut Lab) -> Result<()>) -> Result<()> {
 	laboratory::tell("gateways", Need::Machine, || Lab::new(names), tell)
 }
 
@@ -74,12 +75,20 @@ fn seed(name: &str) -> [u8; 32] {
 	seed
 }
 
-fn id(name: &str) -> String {
-	NodeId(RustCrypto.public_key(&seed(name))).to_string()
+fn node(name: &str) -> NodeId {
+	NodeId(RustCrypto.public_key(&seed(name)))
+}
+
+pub fn id(name: &str) -> String {
+	node(name).to_string()
+}
+
+pub fn overlay(name: &str) -> String {
+	node(name).overlay_address().to_string()
 }
 
 /// Writes an agent's folder and configuration, and starts it. There is no node: the network's name is given.
-fn agent(lab: &mut Lab, name: &str, peers: &[&str], more: &str) -> Result<()> {
+pub fn agent(lab: &mut Lab, name: &str, peers: &[&str], more: &str) -> Result<()> {
 	let folder = lab.folder().join(name);
 	if !folder.exists() {
 		std::fs::create_dir(&folder)?;
@@ -104,7 +113,9 @@ fn agent(lab: &mut Lab, name: &str, peers: &[&str], more: &str) -> Result<()> {
 fn gateway(lab: &mut Lab, name: &str, more: &str) -> Result<()> {
 	let free = "[router]\nfree_rate = 100000000\n";
 	let exit = "[router.gateway]\nallow = [\"10.9.0.0/24\"]\nsource = [\"10.9.0.2\"]\n";
-	agent(lab, name, &[], &format!("{free}{exit}{more}"))
+	// Its resolver, for itself; and for the mesh, as a service that takes datagrams.
+	let service = "[dns]\n[[services]]\nport = 5300\nprotocol = \"udp\"\nto = \"127.0.0.1:5354\"\n";
+	agent(lab, name, &[], &format!("{service}{free}{exit}{more}"))
 }
 
 /// Cables, origins and agents. `exit` is what the first gateway has in its configuration besides, `choices` what `home` may use.
@@ -137,7 +148,7 @@ fn build(lab: &mut Lab, exit: &str, choices: &[&str]) -> Result<()> {
 	Ok(())
 }
 
-fn until<T>(lab: &Lab, what: &str, mut get: impl FnMut(&Lab) -> Result<Option<T>>) -> Result<T> {
+pub fn until<T>(lab: &Lab, what: &str, mut get: impl FnMut(&Lab) -> Result<Option<T>>) -> Result<T> {
 	let end = Instant::now() + SOON;
 	loop {
 		if let Some(got) = get(lab)? {
@@ -148,7 +159,7 @@ fn until<T>(lab: &Lab, what: &str, mut get: impl FnMut(&Lab) -> Result<Option<T>
 	}
 }
 
-fn ask(lab: &Lab, name: &str, verb: &str, output: &str) -> Result<String> {
+pub fn ask(lab: &Lab, name: &str, verb: &str, output: &str) -> Result<String> {
 	let folder = lab.folder().join(name);
 	let told = lab.exec(name, PROGRAM, &[verb, "--folder", &folder.to_string_lossy(), "--output", output])?;
 	Ok(String::from_utf8(told)?)
@@ -194,6 +205,19 @@ fn end_of(mut curl: Child, since: Instant) -> Result<(Duration, i32)> {
 	}
 }
 
+/// A question for `localhost`, and the number that its answer begins with.
+fn a_service_answers_datagrams(lab: &Lab) -> Result<()> {
+	let question = r"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x09localhost\x00\x00\x01\x00\x01";
+	let script = format!(
+		"exec 3<>/dev/udp/{}/5300; printf '{question}' >&3; timeout 2 head -c 2 <&3 | od -An -tx1",
+		overlay("g2")
+	);
+	until(lab, "an answer of a service that takes datagrams", |lab| {
+		let told = lab.try_exec("tun", "bash", &["-c", &script])?;
+		Ok((String::from_utf8_lossy(&told.stdout).trim() == "12 34").then_some(()))
+	})
+}
+
 /// What lies behind a gateway that forwards with its kernel: allowed addresses, and one of a denied range.
 const BEYOND: [(&str, &str); 2] = [("-4", "10.9.1.1"), ("-6", "2620:0:5::1")];
 const DENIED: &str = "10.8.0.1";
@@ -216,7 +240,7 @@ fn every_protocol_leaves_by_the_kernel_and_denied_ranges_are_refused() -> Result
 			let arguments = ["dev-origin", "--listen", listen, "--only", only, "--size", "1000000"];
 			lab.start(&format!("web{}", listen.len()), "web", PROGRAM, &arguments)?;
 		}
-		let exit = "[router]\nfree_rate = 100000000\n[router.gateway]\nexit = \"kernel\"\nallow = [\"10.9.1.0/24\", \"2620:0:5::/64\"]\n";
+		let exit = "[router]\nfree_rate = 100000000\n[router.gateway]\nexit = \"kernel\"\nallow = [\"10.9.1.0/24\", \"2620:0:5::/64\"]\n[tun]\n";
 		agent(lab, "g1", &[], exit)?;
 		let payer = format!("[payer]\ngateway = \"{}\"\nlimit = \"1\"\n[tun]\nipv4 = \"100.64.0.2\"\n", id("g1"));
 		agent(lab, "tun", &["10.1.0.2"], &payer)?;
@@ -236,11 +260,18 @@ fn every_protocol_leaves_by_the_kernel_and_denied_ranges_are_refused() -> Result
 	})
 }
 
-fn tables(lab: &Lab) -> Result<String> {
+pub fn tables(lab: &Lab) -> Result<String> {
 	Ok(String::from_utf8(lab.exec("g1", "nft", &["list", "tables"])?)?)
 }
 
 fn crosses(lab: &Lab) -> Result<()> {
+	// The gateway's owner has the mesh on the same machine, by a device of its own.
+	for (from, to) in [("g1", "tun"), ("tun", "g1")] {
+		let to = overlay(to);
+		until(lab, "an answer inside the mesh", |lab| {
+			Ok(lab.try_exec(from, "ping", &["-n", "-6", "-c", "1", "-W", "1", &to])?.status.success().then_some(()))
+		})?;
+	}
 	for (family, address) in BEYOND {
 		let ping = |count| ["-n", family, "-c", count, "-i", "0.2", "-W", "1", address];
 		until(lab, "an answer to a ping", |lab| {

@@ -19,4 +19,5 @@ mod nat;
 mod operator;
 mod paths;
 mod plain;
+mod routed;
 mod witness;

@@ -32,6 +32,8 @@ type Key = (u8, SocketAddr, SocketAddr);
 pub struct Flows {
 	flows: HashMap<Key, Flow>,
 	clock: u64,
+	/// Others may begin something, from outside.
+	let_in: bool,
 }
 
 #[derive(Default)]
@@ -96,6 +98,11 @@ impl Flow {
 }
 
 impl Flows {
+	/// Whether gateways may bring what others begin.
+	pub fn let_in(&mut self, yes: bool) {
+		self.let_in = yes;
+	}
+
 	/// A packet leaves for this address.
 	pub fn asked(&mut self, packet: &[u8], via: OverlayAddress, now: Instant) {
 		if let Some(packet) = Packet::read(packet) {
@@ -129,10 +136,7 @@ impl Flows {
 			return;
 		}
 		self.clock += 1;
-		if self.flows.len() >= MAX_FLOWS && !self.flows.contains_key(&key) {
-			let oldest = self.flows.iter().min_by_key(|(_, flow)| flow.used).map(|(key, _)| *key);
-			oldest.and_then(|key| self.flows.remove(&key));
-		}
+		self.make_room(&key);
 		let flow = self.flows.entry(key).or_default();
 		if flow.lost || (packet.opens && flow.heard) {
 			*flow = Flow::default();
@@ -142,12 +146,26 @@ impl Flows {
 		flow.expects = packet.expects.unwrap_or(flow.expects);
 	}
 
+	fn make_room(&mut self, key: &Key) {
+		if self.flows.len() >= MAX_FLOWS && !self.flows.contains_key(key) {
+			let oldest = self.flows.iter().min_by_key(|(_, flow)| flow.used).map(|(key, _)| *key);
+			oldest.and_then(|key| self.flows.remove(&key));
+		}
+	}
+
 	/// Whether a packet that came from there is of use.
 	pub fn is_wanted(&mut self, packet: &[u8], from: OverlayAddress, now: Instant) -> bool {
 		let length = packet.len() as u64;
 		let Some(packet) = Packet::read(packet) else { return false };
+		let key = (packet.protocol, packet.to, packet.from);
+		// What somebody begins is answered over the gateway that brought it.
+		let begins = packet.segment.is_none() && !packet.refuses || packet.opens;
+		if self.let_in && begins && self.flows.get(&key).is_none_or(|flow| flow.is_free(&packet, now)) {
+			self.make_room(&key);
+			self.flows.insert(key, Flow { via: Some(from), ..Flow::default() });
+		}
 		self.clock += 1;
-		let flow = self.flows.get_mut(&(packet.protocol, packet.to, packet.from));
+		let flow = self.flows.get_mut(&key);
 		let Some(flow) = flow.filter(|flow| flow.via == Some(from) && !flow.lost) else { return false };
 		(flow.used, flow.at, flow.heard) = (self.clock, now, true);
 		flow.ended |= packet.ends;
@@ -340,6 +358,22 @@ mod tests {
 			flows.is_wanted(&udp(there, at(1, 1)), VIA, NOW) && flows.is_wanted(&udp(there, at(1, 60_000)), VIA, NOW)
 		);
 		assert!(!flows.is_wanted(&udp(there, at(1, 2)), VIA, NOW));
+	}
+
+	#[test]
+	fn what_others_begin_is_wanted_only_by_those_who_say_so_and_answered_over_the_gateway_that_brought_it() {
+		let (here, there) = (at(1, 22), at(2, 5000));
+		let open = tcp(there, here, 1, 0, TcpControl::Syn);
+		let mut flows = Flows::default();
+		assert!(!flows.is_wanted(&open, VIA, NOW) && !flows.is_wanted(&udp(there, here), VIA, NOW));
+		flows.let_in(true);
+		assert!(!flows.is_wanted(&tcp(there, here, 1, 100, TcpControl::None), VIA, NOW), "it begins nothing");
+		assert!(flows.is_wanted(&open, VIA, NOW) && flows.is_wanted(&udp(there, here), VIA, NOW));
+		let answer = tcp(here, there, 1, 10, TcpControl::None);
+		assert_eq!(flows.out(&answer, Some(OTHER), NOW), WayOut::Via(VIA));
+		assert_eq!(flows.out(&udp(here, there), Some(OTHER), NOW), WayOut::Via(VIA));
+		assert!(flows.is_wanted(&tcp(there, here, 2, 100, TcpControl::None), VIA, NOW));
+		assert!(!flows.is_wanted(&udp(there, here), OTHER, NOW), "this flow is the other gateway's");
 	}
 
 	const OTHER: OverlayAddress = OverlayAddress([0xfc; 16]);

@@ -66,6 +66,17 @@ fn page(shared: &Shared, metrics: &Metrics) -> String {
 	let at_risk = Gauge::<f64, AtomicU64>::default();
 	at_risk.set(shared.agent.borrow().at_risk() as f64);
 	registry.register("unsecured_base_units", "Served beyond what is secured, and not paid: it may be lost", at_risk);
+	if let Some(limits) = &*shared.limits.borrow() {
+		let drops = Family::<Reason, Counter>::default();
+		for (reason, value) in limits.drops() {
+			drops.get_or_create(&Reason { reason }).inc_by(value);
+		}
+		registry.register(
+			"exit_dropped_packets",
+			"What payers sent or were sent and was dropped at the exit, by reason",
+			drops,
+		);
+	}
 	if let Some(plain) = &shared.plain {
 		let numbers = plain.numbers();
 		count(&mut registry, "plain_neighbours", "Neighbours in plain mode", numbers.neighbours as i64);

@@ -29,7 +29,7 @@ pub const DENIED_V4: [&str; 13] = [
 pub const DENIED_V6: [&str; 6] = ["::/3", "4000::/2", "8000::/1", "2001::/23", "2001:db8::/32", "2002::/16"];
 
 /// A range of addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Range {
 	address: IpAddr,
 	length: u8,
@@ -61,12 +61,47 @@ impl std::fmt::Display for Range {
 }
 
 impl Range {
+	/// So many bits of an address.
+	pub const fn new(address: IpAddr, length: u8) -> Self {
+		Self { address, length }
+	}
+
 	/// Of which family.
 	pub fn is_ipv4(&self) -> bool {
 		self.address.is_ipv4()
 	}
 
-	fn contains(&self, other: IpAddr) -> bool {
+	/// As it was written.
+	pub fn address(&self) -> IpAddr {
+		self.address
+	}
+
+	/// Bits that all of its addresses share.
+	pub fn length(&self) -> u8 {
+		self.length
+	}
+
+	/// Its first address.
+	pub fn begin(&self) -> IpAddr {
+		let host = |bits: u32| u128::MAX.checked_shr(128 - bits + u32::from(self.length)).unwrap_or(0);
+		match self.address {
+			IpAddr::V4(address) => IpAddr::from((u32::from(address) & !(host(32) as u32)).to_be_bytes()),
+			IpAddr::V6(address) => IpAddr::from((u128::from(address) & !host(128)).to_be_bytes()),
+		}
+	}
+
+	/// Whether all of another one is in it.
+	pub fn covers(&self, other: &Self) -> bool {
+		self.length <= other.length && self.contains(other.address)
+	}
+
+	/// Whether an address is in both.
+	pub fn overlaps(&self, other: &Self) -> bool {
+		self.covers(other) || other.covers(self)
+	}
+
+	/// Whether an address is in it.
+	pub fn contains(&self, other: IpAddr) -> bool {
 		let bits = |address| match address {
 			IpAddr::V4(address) => (u128::from(u32::from(address)) << 96, true),
 			IpAddr::V6(address) => (u128::from(address), false),

@@ -16,7 +16,7 @@ use towpath_proto::{
 		packet::{Packet, HEADER_LEN},
 	},
 };
-use towpath_sim::NodeSpec;
+use towpath_sim::{Net, NodeSpec};
 
 fn up(bench: &Bench) -> usize {
 	bench.events.iter().filter(|event| matches!(event, Event::CircuitUp { .. })).count()
@@ -483,4 +483,36 @@ fn t2_a_circuit_is_replaced_before_its_offers_run_out_and_no_packet_is_lost() {
 		net.run(secs(10));
 		assert_eq!(net.agent(routers[0]).status().carried, 1, "the old one is gone");
 	}
+}
+
+#[test]
+fn what_leaves_by_a_gateway_goes_over_the_payers_own_circuit_though_the_gateway_has_one_to_it() {
+	let mut net = Net::new(31, secs(12));
+	let free = |spec: NodeSpec| NodeSpec { free_rate: 1 << 20, ..spec };
+	let [household, between, gateway] = [CLIENT, ROUTER, ROUTER].map(|spec| net.add(free(spec)));
+	net.connect(household, between, wire(100, 2));
+	net.connect(between, gateway, wire(100, 2));
+	let (home, exit) = (net.address(household), net.address(gateway));
+	net.with(household, |agent, _| agent.set_gateways([exit]));
+	// The gateway's owner wants something of the household, and gets it over the same circuit.
+	join(&mut net, gateway, household);
+	let mut inside = vec![0x60; 100];
+	inside[24..40].copy_from_slice(&exit.0);
+	net.with(household, |agent, now| agent.send_packet(exit, &inside, now));
+	net.run(secs(1));
+	assert!(paths(&net, household).is_empty(), "an answer needs no circuit");
+	let arrived =
+		|net: &Net, at, first| net.deliveries.iter().filter(|d| d.agent == at && d.packet[0] == first).count();
+	assert_eq!(arrived(&net, gateway, 0x60), 1);
+	// As long as there is no other one, and this one costs nothing, the gateway may answer in it, too.
+	net.with(gateway, |agent, now| agent.answer_packet(home, &[1; 100], now));
+	net.run(secs(1));
+	assert_eq!(arrived(&net, household, 1), 1);
+	// What is for the outside is the household's own affair.
+	net.with(household, |agent, now| agent.send_packet(exit, &[0x45; 100], now));
+	net.run(secs(2));
+	assert_eq!(paths(&net, household).len(), 1);
+	net.with(gateway, |agent, now| agent.answer_packet(home, &[2; 100], now));
+	net.run(secs(1));
+	assert_eq!((arrived(&net, gateway, 0x45), arrived(&net, household, 2)), (1, 1));
 }

@@ -33,7 +33,7 @@ pub fn view(config: &Config) -> Value {
 		"router": config.router.as_ref().map(router),
 		"payer": config.payer.as_ref().map(payer),
 		"tun": config.tun.as_ref().map(|tun| json!({ "name": tun.name, "ipv4": tun.ipv4 })),
-		"services": config.services.iter().map(|service| json!({ "port": service.port, "to": service.to.to_string() })).collect::<Vec<_>>(),
+		"services": config.services.iter().map(|service| json!({ "port": service.port, "protocol": service.protocol.name(), "to": service.to.to_string() })).collect::<Vec<_>>(),
 		"dns": config.dns.as_ref().map(|dns| json!({ "listen": dns.listen })),
 		"plain": config.plain.as_ref().map(|plain| plain.view()),
 		"proxy": config.proxy.as_ref().map(|proxy| json!({ "listen": proxy.listen.to_string() })),
@@ -53,6 +53,8 @@ fn router(router: &Router) -> Value {
 			"source": gateway.source,
 			"resolvers": gateway.resolvers,
 			"exit": if gateway.by_kernel() { "kernel" } else { "userspace" },
+			"routed": gateway.routed,
+			"inbound": gateway.inbound,
 			"ports": { "allow": gateway.ports.allow, "deny": gateway.ports.denied() },
 			"rate": gateway.rate,
 			"monthly_cap": gateway.monthly_cap,
@@ -69,5 +71,6 @@ fn payer(payer: &Payer) -> Value {
 		"limit": show_tow(payer.limit),
 		"low": show_tow(payer.low),
 		"top_up": show_tow(payer.top_up),
+		"inbound": payer.inbound,
 	})
 }

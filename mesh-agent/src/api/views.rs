@@ -279,6 +279,10 @@ fn trouble(desk: &Desk) -> Vec<Value> {
 			}
 		}
 	}
+	for prefix in desk.shared.limits.borrow().iter().flat_map(|limits| limits.deaf()) {
+		let message = "payers leave by this prefix, and nothing has ever come back: is it routed to this machine? See router.gateway.routed";
+		say("not_routed", prefix.into(), message);
+	}
 	let node = desk.shared.news.node.borrow();
 	if let Some(why) = &node.trouble {
 		say("chain", desk.config.chain.endpoint.clone().into(), why);

@@ -172,8 +172,10 @@ pub fn circuits(answer: &Value) -> String {
 
 /// Where flows leave the mesh.
 fn gateways(answer: &Value) -> String {
+	let narrow = list(&answer["prefixes"]);
 	let mut told = match (&answer["ipv4"], &answer["ipv6"]) {
-		(Value::Null, Value::Null) => return "gateway: none is known yet\n".into(),
+		(Value::Null, Value::Null) if narrow.is_empty() => return "gateway: none is known yet\n".into(),
+		(Value::Null, Value::Null) => "gateway: none to everywhere is known yet".into(),
 		(v4, v6) if v4 == v6 => format!("gateway: {}", short(v4)),
 		(v4, v6) => format!("gateway: {} for IPv4, {} for IPv6", short(v4), short(v6)),
 	};
@@ -181,6 +183,10 @@ fn gateways(answer: &Value) -> String {
 		let _ = write!(told, ": {why}");
 	}
 	told.push('\n');
+	for one in narrow {
+		let _ =
+			writeln!(told, "gateway for {}: {}: {}", text(&one["prefix"]), short(&one["gateway"]), text(&one["why"]));
+	}
 	let failed = list(&answer["candidates"]).iter().filter(|one| one["state"] == "failed" || one["state"] == "shut");
 	for one in failed {
 		let again = seconds(&one["tried_again_seconds"]);

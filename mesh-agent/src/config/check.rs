@@ -7,8 +7,13 @@ use std::{
 
 use anyhow::{bail, Context, Result};
 
-use super::{price, Chain, Config, Router};
-use crate::{chain::MAX_WITNESSES, peers, stack::payer::PORTS};
+use super::{price, Chain, Config, Router, Tun};
+use crate::{
+	chain::MAX_WITNESSES,
+	exit::{Routed, DEVICE},
+	peers,
+	stack::payer::PORTS,
+};
 
 /// All sections.
 pub(super) fn all(config: &Config) -> Result<()> {
@@ -22,11 +27,14 @@ pub(super) fn all(config: &Config) -> Result<()> {
 	chain(&config.chain)?;
 	services(config)?;
 	if let Some(given) = &config.router {
-		router(given, config.tun.is_some())?;
+		router(given, config.tun.as_ref())?;
 	}
 	if let Some(payer) = &config.payer {
 		price(payer.max_price).context("payer.max_price")?;
 		price(payer.max_path_price).context("payer.max_path_price")?;
+		if payer.inbound && config.tun.is_none() {
+			bail!("payer.inbound needs [tun]: a proxy has no address that anybody could reach");
+		}
 	}
 	if let Some(plain) = &config.plain {
 		plain.check()?;
@@ -64,14 +72,23 @@ fn services(config: &Config) -> Result<()> {
 			let most = PORTS.start - 1;
 			bail!("services.port = {}: 1 to {most}, and not 53, which is the gateway's for names", service.port);
 		}
-		if service.to.port() == 0 || !ports.insert(service.port) {
-			bail!("services.port = {}: once, and with a port in `to`, like 127.0.0.1:8080", service.port);
+		if service.to.port() == 0 || !ports.insert((service.protocol, service.port)) {
+			bail!(
+				"services.port = {}: once for each protocol, and with a port in `to`, like 127.0.0.1:8080",
+				service.port
+			);
 		}
 	}
 	Ok(())
 }
 
-fn router(router: &Router, tun: bool) -> Result<()> {
+/// What this machine has to bear, where that can be seen before anything is started.
+pub(super) fn machine(config: &Config) -> Result<()> {
+	let gateway = config.router.as_ref().and_then(|router| router.gateway.as_ref());
+	gateway.map_or(Ok(()), |gateway| Routed::read(gateway)?.check_machine())
+}
+
+fn router(router: &Router, tun: Option<&Tun>) -> Result<()> {
 	if !(0.0..=10.0).contains(&router.loss_allowance) {
 		bail!("router.loss_allowance = {}: at most 10 percent", router.loss_allowance);
 	}
@@ -81,8 +98,18 @@ fn router(router: &Router, tun: bool) -> Result<()> {
 		range.parse::<crate::policy::Range>().context("router.gateway.allow")?;
 	}
 	gateway.ports.read()?;
-	if gateway.by_kernel() && tun {
-		bail!("router.gateway.exit = \"kernel\" and [tun]: both would have the overlay's addresses; choose one");
+	if gateway.by_kernel() && tun.is_some_and(|tun| tun.name == DEVICE) {
+		bail!(
+			"tun.name = {DEVICE:?}: that is the exit's device (router.gateway.exit = \"kernel\"); choose another name"
+		);
+	}
+	let routed = Routed::read(gateway)?;
+	let inbound = gateway.reachable().context("router.gateway.inbound")?;
+	if !inbound.is_empty() && routed == Routed::default() {
+		bail!("router.gateway.inbound needs router.gateway.routed: behind a NAT nobody has an address of their own");
+	}
+	if inbound.iter().collect::<BTreeSet<_>>().len() < inbound.len() {
+		bail!("router.gateway.inbound: a node is listed twice");
 	}
 	for (name, limit) in [("rate", gateway.rate), ("monthly_cap", gateway.monthly_cap)] {
 		if limit == Some(0) {

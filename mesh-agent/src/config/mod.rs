@@ -211,6 +211,10 @@ pub struct Gateway {
 	pub source: Vec<IpAddr>,
 	/// Which way out.
 	pub exit: Exit,
+	/// Prefixes that are routed to this machine, for payers to have addresses of.
+	pub routed: Vec<String>,
+	/// Nodes that may be reached there from outside.
+	pub inbound: Vec<String>,
 	/// Ports that may be reached.
 	pub ports: PortRules,
 	/// Bytes a second that all payers together may pass, each way.
@@ -237,6 +241,11 @@ impl Gateway {
 	pub fn by_kernel(&self) -> bool {
 		self.exit == Exit::Kernel
 	}
+
+	/// Who may be reached from outside.
+	pub fn reachable(&self) -> Result<Vec<NodeId>> {
+		self.inbound.iter().map(|text| bytes32(text).map(NodeId)).collect()
+	}
 }
 
 /// `[payer]`
@@ -262,6 +271,9 @@ pub struct Payer {
 	/// TOW: add so much when it is low; nothing: never.
 	#[serde(default, deserialize_with = "tow")]
 	pub top_up: Amount,
+	/// Let gateways bring what others begin from outside, and pay for it.
+	#[serde(default)]
+	pub inbound: bool,
 }
 
 fn default_price() -> Amount {
@@ -276,10 +288,34 @@ fn default_path_price() -> Amount {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Service {
-	/// TCP port of the overlay address.
+	/// Port of the overlay address.
 	pub port: u16,
-	/// Where connections to it go.
+	/// Where what comes to it goes.
 	pub to: SocketAddr,
+	/// What comes.
+	#[serde(default)]
+	pub protocol: Protocol,
+}
+
+/// `services.protocol`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+	/// Connections.
+	#[default]
+	Tcp,
+	/// Datagrams.
+	Udp,
+}
+
+impl Protocol {
+	/// As in the file.
+	pub fn name(self) -> &'static str {
+		match self {
+			Self::Tcp => "tcp",
+			Self::Udp => "udp",
+		}
+	}
 }
 
 /// `[tun]`
@@ -377,6 +413,7 @@ impl Config {
 		let checked = config.and_then(|config| {
 			config.plain.as_ref().map_or(Ok(()), Plain::check_keys)?;
 			crate::chain::check_endpoint(&config.chain.endpoint).context("chain.endpoint")?;
+			check::machine(&config)?;
 			Ok(config)
 		});
 		checked.with_context(|| format!("{} is not a valid configuration", path.display()))
@@ -452,7 +489,14 @@ mod tests {
 		assert!(error("folder = \"x\"\n[proxy]").contains("[payer]"));
 		let gateway = |line: &str| error(&format!("folder = \"x\"\n[router.gateway]\n{line}"));
 		assert!(gateway("ports.deny = [\"mail\"]").contains("\"mail\" is no port"));
-		assert!(gateway("exit = \"kernel\"\n[tun]").contains("choose one"));
+		assert!(gateway("exit = \"kernel\"\n[tun]\nname = \"towpath-exit\"").contains("tun.name"));
+		assert!(gateway("routed = [\"2620:0:7::/64\"]").contains("exit = \"kernel\""));
+		let inbound = "exit = \"kernel\"\nrouted = [\"2620:0:7::/64\"]\ninbound";
+		assert!(gateway(&format!("{inbound} = [\"0x12\"]")).contains("64 digits"));
+		assert!(gateway(&format!("{inbound} = [\"{GATEWAY}\", \"{GATEWAY}\"]")).contains("listed twice"));
+		assert!(gateway(&format!("exit = \"kernel\"\ninbound = [\"{GATEWAY}\"]")).contains("router.gateway.routed"));
+		assert!(error(&format!("folder = \"x\"\n[payer]\ngateway = \"{GATEWAY}\"\nlimit = \"1\"\ninbound = true"))
+			.contains("[tun]"));
 		assert!(gateway("exit = \"tunnel\"").contains("kernel"));
 		assert!(gateway("rate = 0").contains("router.gateway.rate"));
 		assert!(gateway("monthly_cap = 0").contains("router.gateway.monthly_cap"));
@@ -477,6 +521,10 @@ mod tests {
 			|more: &str| error(&format!("folder = \"x\"\n{more}[[services]]\nport = 80\nto = \"127.0.0.1:80\""));
 		assert!(service("[tun]\n").contains("overlay address"));
 		assert!(service("[[services]]\nport = 80\nto = \"127.0.0.1:81\"\n").contains("once"));
+		let datagrams = "[[services]]\nport = 80\nprotocol = \"udp\"\nto = \"127.0.0.1:81\"\n";
+		assert!(service(&format!("{datagrams}{datagrams}")).contains("once"));
+		assert!(Config::parse(&format!("folder = \"x\"\n{datagrams}[[services]]\nport = 80\nto = \"127.0.0.1:80\""))
+			.is_ok());
 		assert!(service("[[services]]\nport = 53\nto = \"127.0.0.1:53\"\n").contains("not 53"));
 		assert!(error(&format!("{payer}\nlimit = \"5\"\n[tun]\n[proxy]")).contains("choose one"));
 	}

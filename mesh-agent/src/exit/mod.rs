@@ -5,13 +5,15 @@ mod crowd;
 mod kernel;
 mod month;
 mod ports;
+pub mod queue;
 mod refusal;
 mod share;
 
 use std::{
 	cell::{Cell, RefCell},
+	collections::BTreeMap,
 	path::{Path, PathBuf},
-	rc::Rc,
+	rc::{Rc, Weak},
 	task::Waker,
 	time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -23,7 +25,7 @@ use towpath_primitives::OverlayAddress;
 use tracing::warn;
 
 pub use crowd::{Crowd, Seat};
-pub use kernel::Kernel;
+pub use kernel::{Kernel, Plan, Routed, DEVICE};
 use month::{Count, Month, Note};
 pub use ports::{PortRules, Ports};
 pub use refusal::Refusal;
@@ -55,6 +57,9 @@ pub struct Limits {
 	waiting: RefCell<Vec<Waker>>,
 	refused: Cell<u64>,
 	crowd: Rc<Crowd>,
+	/// The way out through the kernel, where that is used.
+	kernel: RefCell<Weak<Kernel>>,
+	drops: RefCell<BTreeMap<&'static str, u64>>,
 	work: Notify,
 	/// Somebody waits, and is woken before long.
 	ticking: Cell<bool>,
@@ -71,13 +76,14 @@ impl Limits {
 		let month = gateway.monthly_cap.map(|cap| Ok::<_, anyhow::Error>(Count::new(cap, Note::read(&file)?)));
 		let month = month.transpose()?.map(RefCell::new);
 		let (waiting, refused, work, ticking) = (RefCell::default(), Cell::default(), Notify::new(), Cell::default());
-		let crowd = Rc::default();
-		let limits = Self { shares, month, file, waiting, refused, crowd, work, ticking, start };
+		let (crowd, kernel, drops) = (Rc::default(), RefCell::default(), RefCell::default());
+		let limits = Self { shares, month, file, waiting, refused, crowd, kernel, drops, work, ticking, start };
 		limits.turn();
 		Ok(limits)
 	}
 
-	fn now(&self) -> towpath_proto::time::Instant {
+	/// Time since it began.
+	pub fn now(&self) -> towpath_proto::time::Instant {
 		towpath_proto::time::Instant::from_micros(self.start.elapsed().as_micros() as u64)
 	}
 
@@ -161,7 +167,37 @@ impl Limits {
 			let (percent, full) = (month.borrow().percent(), month.borrow().is_full());
 			json!({ "month": name.to_string(), "used_bytes": used, "cap_bytes": cap, "percent": percent, "full": full })
 		});
-		json!({ "month": month, "refused_for_month": self.refused.get(), "crowd": self.crowd.view() })
+		let kernel = self.kernel.borrow().upgrade().map(|kernel| kernel.view());
+		json!({
+			"month": month,
+			"refused_for_month": self.refused.get(),
+			"crowd": self.crowd.view(),
+			"kernel": kernel,
+			"drops": *self.drops.borrow(),
+		})
+	}
+
+	/// So many packets were dropped, for this reason.
+	pub fn dropped(&self, reason: &'static str, count: u64) {
+		if count > 0 {
+			*self.drops.borrow_mut().entry(reason).or_default() += count;
+		}
+	}
+
+	/// What a queue lost.
+	pub fn lost(&self, lost: queue::Lost) {
+		self.dropped("queue_full", lost.full);
+		self.dropped("delay", lost.late);
+	}
+
+	/// Prefixes that are said to be routed here, and nothing comes back to.
+	pub fn deaf(&self) -> Vec<String> {
+		self.kernel.borrow().upgrade().map(|kernel| kernel.deaf()).unwrap_or_default()
+	}
+
+	/// Packets dropped at the exit, by reason.
+	pub fn drops(&self) -> BTreeMap<&'static str, u64> {
+		self.drops.borrow().clone()
 	}
 
 	/// What payers take of this machine.

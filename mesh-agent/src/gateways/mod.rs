@@ -16,15 +16,14 @@ use std::{
 };
 
 use serde_json::{json, Value};
-use towpath_primitives::{NodeId, OverlayAddress, Prefix, Price, RouterStatus};
+use towpath_primitives::{NodeId, OverlayAddress, Price, RouterStatus};
 use towpath_proto::{
 	agent::{Agent, Event, WASTED},
 	circuit::Phase,
 	time::Instant,
 };
 
-pub use choice::Family;
-use choice::{Action, Choice, Circuit, Facts, Rules};
+use choice::{Action, Choice, Circuit, Facts, Rules, Scope, Serves};
 pub use exits::Exits;
 pub use reset::reset;
 pub use wanted::Wanted;
@@ -43,13 +42,24 @@ const WASTE_PAUSE: std::time::Duration = std::time::Duration::from_secs(60);
 /// Whoever has carried enough this month is asked again after this: it may have got a higher cap.
 const SHUT: std::time::Duration = std::time::Duration::from_secs(600);
 
+/// Most prefixes narrower than everywhere that there is a choice for.
+const MAX_NARROW: usize = 64;
+
 /// What the chain says of a gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Listed {
 	price: Price,
-	/// Whether it leads everywhere: IPv4, IPv6.
-	everywhere: [bool; 2],
+	/// Where it leads to.
+	serves: Serves,
 	active: bool,
+}
+
+impl Listed {
+	/// Where it leads to for those who have not named it. Addresses of providers are not drawn by whoever registers a part of
+	/// them: there a longer prefix says nothing but that somebody would like to have the traffic.
+	fn for_strangers(&self) -> Serves {
+		Serves::new(self.serves.iter().filter(|scope| scope.is_everywhere() || scope.is_local()))
+	}
 }
 
 /// The gateways of this payer. Without `[payer]` there is none.
@@ -85,10 +95,7 @@ impl Gateways {
 	pub fn on_registry(&mut self, routers: &[Router]) {
 		let listed = |router: &Router| Listed {
 			price: router.profile.price,
-			everywhere: [
-				router.profile.prefixes.contains(&Prefix::V4([0; 4], 0)),
-				router.profile.prefixes.contains(&Prefix::V6([0; 16], 0)),
-			],
+			serves: Serves::new(router.profile.prefixes.iter().map(Scope::of)),
 			active: router.status == RouterStatus::Active,
 		};
 		self.listed = routers.iter().map(|router| (router.node, listed(router))).collect();
@@ -121,13 +128,12 @@ impl Gateways {
 
 	/// Where new flows to this destination go.
 	pub fn current(&self, to: IpAddr) -> Option<OverlayAddress> {
-		let family = if to.is_ipv4() { Family::V4 } else { Family::V6 };
-		self.choice.current(family).map(|node| node.overlay_address())
+		self.choice.toward(to).map(|node| node.overlay_address())
 	}
 
 	/// One that answers questions for names.
 	pub fn any(&self) -> Option<OverlayAddress> {
-		Family::ALL.into_iter().find_map(|family| self.choice.current(family)).map(|node| node.overlay_address())
+		self.choice.scopes().find_map(|scope| self.choice.current(scope)).map(|node| node.overlay_address())
 	}
 
 	/// Whether this is, or was, a gateway of ours.
@@ -150,22 +156,40 @@ impl Gateways {
 		};
 		// What was a candidate and has flows still matters to them.
 		let busy = self.ever.iter().filter(|(address, _)| counts.contains_key(address));
-		let mut all: BTreeMap<_, _> = busy.map(|(_, node)| facts(*node, [false, false])).collect();
-		match &self.wanted {
-			// A named gateway need not be registered for everywhere: whoever names it may want what is behind it.
-			Wanted::Named(nodes) => all.extend(nodes.iter().map(|node| {
-				let everywhere = self.listed.get(node).map_or([false, false], |listed| listed.everywhere);
-				facts(*node, if everywhere == [false, false] { [true, true] } else { everywhere })
-			})),
-			Wanted::Auto => {
-				let able = |(node, listed): &(&NodeId, &Listed)| {
-					**node != agent.node() && listed.active && listed.everywhere != [false, false]
-				};
-				let able = self.listed.iter().filter(able);
-				all.extend(able.map(|(node, listed)| facts(*node, listed.everywhere)));
-			}
+		let mut all: BTreeMap<_, _> = busy.map(|(_, node)| facts(*node, Serves::default())).collect();
+		if !matches!(self.wanted, Wanted::Named(_)) {
+			let strangers = self.listed.iter().filter(|(node, listed)| **node != agent.node() && listed.active);
+			let strangers = strangers.map(|(node, listed)| (*node, listed.for_strangers()));
+			let strangers = strangers.filter(|(_, serves)| *serves != Serves::default());
+			let mut strangers: BTreeMap<_, _> = strangers.map(|(node, serves)| facts(node, serves)).collect();
+			bound(&mut strangers);
+			all.extend(strangers.into_iter().filter(|(_, facts)| facts.serves != Serves::default()));
 		}
+		all.extend(self.named().into_iter().map(|(node, serves)| facts(node, serves)));
 		all
+	}
+
+	/// Those that the configuration names, and where they lead to: to all that they are registered for, and wherever else no other
+	/// one of them is registered for. Whoever names a gateway may want what is behind it, and it need not be registered.
+	fn named(&self) -> Vec<(NodeId, Serves)> {
+		let (nodes, alone) = match &self.wanted {
+			Wanted::Auto => return Vec::new(),
+			Wanted::Named(nodes) => (nodes, true),
+			Wanted::Both(nodes) => (nodes, false),
+		};
+		let registered = |node: &NodeId| self.listed.get(node).map(|listed| listed.serves).unwrap_or_default();
+		let everywhere = |serves: &Serves| Scope::ALL.into_iter().any(|scope| serves.has(scope));
+		let open = |scope: &Scope| alone && !nodes.iter().any(|node| registered(node).has(*scope));
+		let one = |node: &NodeId| {
+			let own = registered(node);
+			let more: Vec<_> = match own == Serves::default() {
+				true => Scope::ALL.to_vec(),
+				false if everywhere(&own) => Vec::new(),
+				false => Scope::ALL.into_iter().filter(open).collect(),
+			};
+			(*node, Serves::new(own.iter().chain(more)))
+		};
+		nodes.iter().map(one).collect()
 	}
 
 	fn look(&mut self, agent: &Agent, flows: &Flows, now: Instant) -> Vec<Action> {
@@ -180,7 +204,7 @@ impl Gateways {
 	/// Those that are in use, if they are others than were told last.
 	fn in_use(&mut self, flows: &Flows, now: Instant) -> Option<BTreeSet<OverlayAddress>> {
 		let busy = flows.by_gateway(now).into_keys().filter(|address| self.ever.contains_key(address));
-		let current = Family::ALL.into_iter().filter_map(|family| self.choice.current(family));
+		let current = self.choice.scopes().filter_map(|scope| self.choice.current(scope));
 		let all: BTreeSet<_> = busy.chain(current.map(|node| node.overlay_address())).collect();
 		(all != self.told).then(|| {
 			self.told.clone_from(&all);
@@ -190,14 +214,24 @@ impl Gateways {
 
 	/// Why this is a gateway in use, in words.
 	pub fn why(&self, address: &OverlayAddress, now: Instant) -> Option<String> {
-		let families = Family::ALL.into_iter();
-		let found: Vec<_> =
-			families.filter(|f| self.choice.current(*f).is_some_and(|n| n.overlay_address() == *address)).collect();
+		let found: Vec<_> = self
+			.choice
+			.scopes()
+			.filter(|scope| self.choice.current(*scope).is_some_and(|node| node.overlay_address() == *address))
+			.collect();
 		match found.as_slice() {
 			[] if self.told.contains(address) => Some("a gateway that flows of before still use".into()),
 			[] => None,
-			[family] => Some(format!("the gateway for {}: {}", family.name(), self.choice.explain(*family, now)?)),
-			[family, ..] => Some(format!("the gateway: {}", self.choice.explain(*family, now)?)),
+			[first, ..] => {
+				let why = self.choice.explain(*first, now)?;
+				match Scope::ALL.iter().all(|scope| found.contains(scope)) {
+					true => Some(format!("the gateway: {why}")),
+					false => {
+						let names: Vec<_> = found.iter().map(|scope| scope.name()).collect();
+						Some(format!("the gateway for {}: {why}", names.join(", ")))
+					}
+				}
+			}
 		}
 	}
 
@@ -206,26 +240,48 @@ impl Gateways {
 		if self.wanted == Wanted::Named(Vec::new()) {
 			return Value::Null;
 		}
-		let chosen = |family| self.choice.current(family).map(|node| node.to_string());
+		let chosen = |scope| self.choice.current(scope).map(|node| node.to_string());
+		let narrow = self.choice.scopes().filter(|scope| !scope.is_everywhere());
+		let narrow = narrow.map(
+			|scope| json!({ "prefix": scope.name(), "gateway": chosen(scope), "why": self.choice.explain(scope, now) }),
+		);
 		let candidates = self.choice.standings(now).into_iter().map(|one| {
-			let [v4, v6] = one.facts.serves;
 			json!({
 				"node_id": one.node.to_string(),
 				"state": one.state,
 				"why": one.why,
-				"serves": Family::ALL.iter().zip([v4, v6]).filter(|(_, yes)| *yes).map(|(f, _)| f.name()).collect::<Vec<_>>(),
+				"serves": one.facts.serves.iter().map(Scope::name).collect::<Vec<_>>(),
 				"price": one.facts.price.map(|price| price.to_string()),
 				"metric": one.facts.metric,
-				"points": one.cost.iter().flatten().min(),
+				"points": one.cost,
 				"flows": one.facts.flows,
 				"tried_again_seconds": one.again.map(|span| span.as_secs()),
 			})
 		});
 		json!({
-			"ipv4": chosen(Family::V4),
-			"ipv6": chosen(Family::V6),
-			"why": Family::ALL.iter().find_map(|family| self.choice.explain(*family, now)),
+			"ipv4": chosen(Scope::V4),
+			"ipv6": chosen(Scope::V6),
+			"why": Scope::ALL.into_iter().find_map(|scope| self.choice.explain(scope, now)),
+			"prefixes": narrow.collect::<Vec<_>>(),
 			"candidates": candidates.collect::<Vec<_>>(),
 		})
+	}
+}
+
+/// Leaves of strangers' prefixes that are narrower than everywhere those of the nearest ones: whoever is far away may have invented any
+/// number of them.
+fn bound(all: &mut BTreeMap<NodeId, Facts>) {
+	let mut nearest: Vec<_> = all.iter().map(|(node, facts)| (facts.metric.unwrap_or(u16::MAX), *node)).collect();
+	nearest.sort_unstable();
+	let mut kept = BTreeSet::new();
+	for (_, node) in nearest {
+		let Some(facts) = all.get_mut(&node) else { continue };
+		facts.serves = Serves::new(facts.serves.iter().filter(|scope| {
+			let room = scope.is_everywhere() || kept.contains(scope) || kept.len() < MAX_NARROW;
+			if room && !scope.is_everywhere() {
+				kept.insert(*scope);
+			}
+			room
+		}));
 	}
 }

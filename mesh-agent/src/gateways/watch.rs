@@ -39,12 +39,18 @@ pub fn look(shared: &Shared) {
 fn act(shared: &Shared, action: Action) {
 	let now = shared.now();
 	match action {
-		Action::Use { family, from, to, why } => {
-			info!(family = family.name(), gateway = short(&to), why, "new flows leave here");
+		Action::Use { scope, from, to, why } => {
+			info!(to = scope.name(), gateway = short(&to), why, "new flows leave here");
 			let show = |node: NodeId| node.to_string();
 			shared.news.tell(
 				"gateway_changed",
-				json!({ "family": family.name(), "from": from.map(show), "to": show(to), "why": why }),
+				json!({
+					"family": scope.family(),
+					"prefix": Some(scope.name()).filter(|_| !scope.is_everywhere()),
+					"from": from.map(show),
+					"to": show(to),
+					"why": why,
+				}),
 			);
 		}
 		Action::Forsake(node) => {

@@ -77,14 +77,19 @@ impl Shell {
 			self.shared.agent.borrow_mut().unwanted(from, packet.len() as u64, now);
 		}
 		let is_answer = ours && self.dns.as_ref().is_some_and(|dns| dns.take(from, &packet));
-		if is_answer || self.services.take(from, &packet) || self.inside.take(from, &packet) {
+		let is_for_service = !is_answer && (self.services.take(from, &packet) || self.datagrams.take(from, &packet));
+		if is_answer || is_for_service || self.inside.take(from, &packet) {
 			return;
 		}
 		let Some(ends) = crate::stack::endpoints(&packet) else { return };
 		if !may_send(ends.from.ip(), from, ours) {
 			return;
 		}
-		let to_us = ends.to.ip() == IpAddr::V6(self.own.to_ipv6());
+		// In IPv4 it is for us if a gateway of ours brings it: payers of ours may mean anybody by that address.
+		let to_us = match ends.to.ip() {
+			IpAddr::V6(to) => to == self.own.to_ipv6(),
+			IpAddr::V4(to) => ours && self.config.tun.as_ref().is_some_and(|tun| tun.ipv4 == Some(to)),
+		};
 		if let Some(exits) = self.shared.exits.borrow().as_ref().filter(|_| ours) {
 			if let Some(inbox) = exits.inbox(&from) {
 				inbox.push(packet);
@@ -94,7 +99,7 @@ impl Shell {
 		if let Some(kernel) = self.kernel.as_ref().filter(|_| !to_us) {
 			return kernel.leave(from, packet);
 		}
-		let for_names = to_us && ends.to.port() == 53;
+		let for_names = to_us && ends.to.is_ipv6() && ends.to.port() == 53;
 		match (&self.tun, &self.policy) {
 			(Some(tun), _) if to_us && !(for_names && self.policy.is_some()) => self.to_tun(tun, from, packet),
 			(_, Some(_)) => {

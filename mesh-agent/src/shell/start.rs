@@ -10,7 +10,7 @@ use std::{
 use anyhow::{ensure, Context, Result};
 use subxt_signer::sr25519::Keypair;
 use tokio::{net::TcpListener, sync::mpsc};
-use towpath_primitives::{GenesisHash, NodeId, OverlayAddress};
+use towpath_primitives::{GenesisHash, NodeId};
 use towpath_proto::{
 	agent::{self, Agent, RouterInfo},
 	crypto::{Secrets, SharedCrypto},
@@ -37,7 +37,7 @@ use crate::{
 	policy::ExitPolicy,
 	proxy,
 	spool::Spool,
-	stack::{gateway, inside::Inside, payer, services::Services},
+	stack::{datagrams::Datagrams, gateway, inside::Inside, payer, services::Services},
 	toolong::TooLong,
 	tun::Tun,
 	udp::Udp,
@@ -47,6 +47,8 @@ use crate::{
 const UNSECURED_GUESS: u128 = config::UNIT / 10;
 /// Waiting for a node is told of so often.
 const TELL_EVERY: Duration = Duration::from_secs(30);
+/// What payers' addresses at an exit are derived for: the node key is the one secret that outlives a restart.
+const EXIT_ADDRESSES: &[u8] = b"towpath/exit-addresses";
 
 /// An agent whose loop may begin, and what the loop listens to. The API and plain mode end with what is held here.
 pub(super) struct Started {
@@ -88,11 +90,15 @@ pub(super) async fn start(config: Config) -> Result<Started> {
 	let mut known = config.clone();
 	known.chain.genesis = Some(genesis);
 	let api = api::start(api::Desk::new(shared.clone(), known, metrics.clone())).await?;
-	let (policy, kernel) = way_out(&config, &shared, own)?;
+	let (policy, kernel) = way_out(&config, &shared, &keys.node)?;
 	let limits = shared.limits.borrow().clone();
 	let payers =
 		policy.clone().zip(limits).map(|(policy, limits)| gateway::Payers::new(shared.clone(), own, policy, limits));
-	let mut services: BTreeMap<_, _> = config.services.iter().map(|service| (service.port, service.to)).collect();
+	let offered = |protocol| {
+		let services = config.services.iter().filter(move |service| service.protocol == protocol);
+		services.map(|service| (service.port, service.to)).collect::<BTreeMap<_, _>>()
+	};
+	let (mut services, datagrams) = (offered(config::Protocol::Tcp), offered(config::Protocol::Udp));
 	if let Some(policy) = &policy {
 		services.insert(53, resolver::serve(policy.clone()).await?);
 	}
@@ -108,6 +114,7 @@ pub(super) async fn start(config: Config) -> Result<Started> {
 		too_long: TooLong::new(own.to_ipv6(), shared.now()),
 		inside: Rc::new(Inside::new(shared.clone(), own, payer::PORTS)),
 		dns,
+		datagrams: Datagrams::new(shared.clone(), own, datagrams),
 		services: Services::new(shared.clone(), own, services, config.tun.is_none()),
 		names,
 		keeper,
@@ -148,7 +155,7 @@ async fn metrics(config: &Config, shared: &Rc<Shared>) -> Result<Rc<Metrics>> {
 fn way_out(
 	config: &Config,
 	shared: &Rc<Shared>,
-	own: OverlayAddress,
+	seed: &[u8; 32],
 ) -> Result<(Option<Rc<ExitPolicy>>, Option<Rc<exit::Kernel>>)> {
 	let Some(gateway) = config.router.as_ref().and_then(|router| router.gateway.as_ref()) else {
 		return Ok((None, None));
@@ -156,11 +163,22 @@ fn way_out(
 	let policy = Rc::new(ExitPolicy::new(gateway)?);
 	let limits = Rc::new(exit::Limits::new(gateway, &config.folder)?);
 	shared.limits.replace(Some(limits.clone()));
-	let start = || exit::Kernel::start(shared.clone(), own, policy.clone(), limits.clone());
-	let kernel = gateway.by_kernel().then(start).transpose()?;
+	let kernel = match gateway.by_kernel() {
+		true => {
+			let plan = exit::Plan {
+				routed: exit::Routed::read(gateway)?,
+				inbound: gateway.reachable()?,
+				taken: config.tun.iter().filter_map(|tun| tun.ipv4).collect(),
+				secret: sp_crypto_hashing::blake2_256(&[EXIT_ADDRESSES, seed].concat()),
+			};
+			Some(exit::Kernel::start(shared.clone(), plan, policy.clone(), limits.clone())?)
+		}
+		false => None,
+	};
 	tokio::task::spawn_local(limits.tend(shared.clone()));
 	Ok((Some(policy), kernel))
 }
+
 /// The network's name: from the configuration, from an earlier start, or from the node.
 async fn genesis(config: &Config) -> Result<GenesisHash> {
 	let path = config.folder.join("genesis");
@@ -232,6 +250,7 @@ impl Shell {
 		}
 		if let Some(payer) = &self.config.payer {
 			self.shared.gateways.replace(Gateways::new(payer)?);
+			self.shared.flows.borrow_mut().let_in(payer.inbound);
 			gateways::look(&self.shared);
 			tokio::task::spawn_local(gateways::watch(self.shared.clone()));
 			if let Some(channel) = payer.channel {

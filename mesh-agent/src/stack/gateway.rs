@@ -3,14 +3,16 @@
 //! A connection's first packet is held back until the outside has accepted; then a socket listens on exactly that address
 //! and port, and the packet is let in. Whatever the outside refuses, the stack refuses with a reset.
 
+mod waiting;
+
 use std::{
 	collections::{HashMap, VecDeque},
 	future::{poll_fn, Future},
-	io::Result as IoResult,
+	io::{ErrorKind, Result as IoResult},
 	net::{IpAddr, SocketAddr},
 	pin::{pin, Pin},
 	rc::Rc,
-	task::{Context, Poll},
+	task::{Context, Poll, Waker},
 	time::{Duration, Instant},
 };
 
@@ -35,6 +37,7 @@ use crate::{
 	policy::ExitPolicy,
 	shell::Shared,
 };
+use waiting::{Datagram, Waiting};
 
 /// A datagram flow that was silent for so long is forgotten.
 const FLOW_IDLE: Duration = Duration::from_secs(60);
@@ -70,6 +73,7 @@ struct Gateway {
 	flows: HashMap<(SocketAddr, SocketAddr), Flow>,
 	answers: Vec<Boxed<Option<Vec<u8>>>>,
 	ready: VecDeque<Vec<u8>>,
+	waiting: Waiting,
 }
 
 /// Most payers that are served at once.
@@ -135,6 +139,7 @@ fn start(
 		flows: HashMap::new(),
 		answers: Vec::new(),
 		ready: VecDeque::new(),
+		waiting: Waiting::default(),
 	};
 	tokio::task::spawn_local(run(gateway, idle));
 	inbox
@@ -155,6 +160,7 @@ async fn run(mut gateway: Gateway, idle: Duration) {
 				woken = true;
 				gateway.admit(packet);
 			}
+			gateway.poll_waiting(cx);
 			woken |= gateway.poll_dials(cx) | gateway.poll_flows(cx) | gateway.poll_answers(cx);
 			gateway.stack.turn(cx);
 			inbox.set_open(gateway.open());
@@ -240,10 +246,10 @@ impl Gateway {
 		refusal.answer(packet).iter().for_each(|answer| self.stack.wire.outlet.send(answer));
 	}
 
-	/// Whether so many bytes may pass now; those of a datagram that may not are lost, as on any full link.
-	fn lets(&self, way: Way, bytes: usize) -> bool {
+	/// Whether so many bytes may leave now.
+	fn lets(&self, bytes: usize) -> bool {
 		let valve = self.stack.valve.as_ref();
-		valve.is_none_or(|valve| valve.open(way, bytes, std::task::Waker::noop()) >= bytes)
+		valve.is_none_or(|valve| valve.open(Way::Out, bytes, Waker::noop()) >= bytes)
 	}
 
 	fn poll_dials(&mut self, cx: &mut Context<'_>) -> bool {
@@ -289,14 +295,45 @@ impl Gateway {
 			let Ok(socket) = outside_udp(&self.policy, ends.to) else { return };
 			self.flows.insert(key, Flow { socket, used: Instant::now(), _seat: seat });
 		}
-		if !self.lets(Way::Out, payload.len()) {
-			return;
+		let Some(flow) = self.flows.get_mut(&key) else { return };
+		flow.used = Instant::now();
+		let mut datagram = Datagram { ends: key, payload: payload.to_vec() };
+		if self.waiting.is_empty() && self.lets(datagram.payload.len()) {
+			match self.send(datagram, None) {
+				Some(back) => datagram = back,
+				None => return,
+			}
 		}
-		self.stack.valve.iter().for_each(|valve| valve.passed(Way::Out, payload.len()));
-		if let Some(flow) = self.flows.get_mut(&key) {
-			flow.used = Instant::now();
-			// A full socket loses datagrams, as any network does.
-			let _ = flow.socket.try_send(payload);
+		let lost = self.waiting.push(datagram, self.limits.now());
+		self.limits.lost(lost);
+	}
+
+	/// Hands a datagram to its socket, and gives it back if that is full.
+	fn send(&self, datagram: Datagram, cx: Option<&mut Context<'_>>) -> Option<Datagram> {
+		let socket = &self.flows.get(&datagram.ends)?.socket;
+		let full = match cx {
+			Some(cx) => socket.poll_send(cx, &datagram.payload).is_pending(),
+			None => socket.try_send(&datagram.payload).is_err_and(|error| error.kind() == ErrorKind::WouldBlock),
+		};
+		if full {
+			return Some(datagram);
+		}
+		self.stack.valve.iter().for_each(|valve| valve.passed(Way::Out, datagram.payload.len()));
+		None
+	}
+
+	/// Sends what has waited.
+	fn poll_waiting(&mut self, cx: &mut Context<'_>) {
+		while !self.waiting.is_empty() {
+			let now = self.limits.now();
+			let valve = self.stack.valve.as_ref();
+			let may = |size| valve.is_none_or(|valve| valve.open(Way::Out, size, cx.waker()) >= size);
+			let (next, lost) = self.waiting.next(now, may);
+			self.limits.lost(lost);
+			let Some(datagram) = next else { break };
+			if let Some(back) = self.send(datagram, Some(&mut *cx)) {
+				return self.waiting.put_back(back);
+			}
 		}
 	}
 

@@ -3,9 +3,10 @@
 //! At the payer a [`payer::Payer`] turns proxied connections into packets of its own overlay address. At the gateway a
 //! [`gateway::Gateway`] for every payer turns packets to any address back into connections. Both move bytes straight between
 //! operating-system sockets and the stack's buffers ([`conn`]). Between members of the mesh [`inside::Inside`] opens connections and
-//! [`services::Services`] accepts them.
+//! [`services::Services`] accepts them; [`datagrams::Datagrams`] does the same for UDP.
 
 mod conn;
+pub mod datagrams;
 mod device;
 mod dns;
 pub mod gateway;
@@ -14,9 +15,11 @@ mod ip;
 pub mod payer;
 mod pool;
 pub mod services;
+#[cfg(test)]
+mod testing;
 
 pub use device::{Inbox, Outlet};
-pub use ip::{clamp_segments, endpoints, split, udp_packet, udp_payload, Transport};
+pub use ip::{clamp_segments, endpoints, split, udp_packet, udp_payload, Endpoints, Transport};
 
 use smoltcp::{
 	iface::{Config, Interface, SocketHandle, SocketSet},

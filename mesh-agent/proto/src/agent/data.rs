@@ -47,7 +47,7 @@ impl Agent {
 		}
 		if let Some(id) = self.source_to.get(&to).copied() {
 			self.queue_at_source(id, packet, now);
-		} else if let Some(id) = self.answering(&to) {
+		} else if let Some(id) = self.answering(&to).filter(|_| !self.leaves_by(&to, packet)) {
 			self.queue_at_far_end(id, packet, now);
 		} else {
 			match self.open_circuit_in_time(to, now) {
@@ -57,15 +57,24 @@ impl Agent {
 		}
 	}
 
-	/// Sends a packet back to whoever pays for the way: over its circuit, or not at all. A gateway has no circuits of its own
-	/// to those whom it serves.
+	/// Whether a packet leaves the mesh by a gateway of ours. What a gateway wants of us goes back over its circuit, but not that: it
+	/// answers over ours, and nobody else pays for it.
+	fn leaves_by(&self, to: &OverlayAddress, packet: &[u8]) -> bool {
+		let inside = packet[0] >> 4 == 6 && packet.get(24..40) == Some(&to.0[..]);
+		!inside && self.is_gateway(to)
+	}
+
+	/// Sends a packet back to whoever pays for the way: over its circuit, or not at all. A gateway has circuits of its own to those
+	/// whom it serves only for what it wants of them itself; one that costs nothing takes answers, too.
 	pub fn answer_packet(&mut self, to: OverlayAddress, packet: &[u8], now: Instant) {
 		if packet.is_empty() || packet.len() > MAX_LENGTH {
 			return self.drop_packet(Reason::Malformed);
 		}
-		match self.far_of.get(&to).copied() {
-			Some(id) => self.queue_at_far_end(id, packet, now),
-			None => self.wait_back(to, packet, now),
+		let free = |id: &u32| self.sources.get(id).is_some_and(|source| source.class() == Class::Free);
+		match (self.far_of.get(&to).copied(), self.source_to.get(&to).copied().filter(free)) {
+			(Some(id), _) => self.queue_at_far_end(id, packet, now),
+			(None, Some(id)) => self.queue_at_source(id, packet, now),
+			(None, None) => self.wait_back(to, packet, now),
 		}
 		self.send_queued(now);
 	}

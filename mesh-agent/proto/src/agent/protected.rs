@@ -138,9 +138,14 @@ impl Agent {
 		self.protected.addresses.contains(address)
 	}
 
+	/// Whether what leaves the mesh goes there.
+	pub(super) fn is_gateway(&self, to: &OverlayAddress) -> bool {
+		self.protected.gateways.contains(to)
+	}
+
 	/// Whether this agent pays for what goes there and leaves the mesh.
 	pub(super) fn is_paid_gateway(&self, to: &OverlayAddress) -> bool {
-		self.protected.gateways.contains(to) && self.purse.is_some()
+		self.is_gateway(to) && self.purse.is_some()
 	}
 
 	/// Whether the next circuit to this destination should be of the class.

@@ -1,5 +1,6 @@
 //! Which gateway new flows leave by: a decision without clocks, sockets or a network. What is known of every gateway goes in,
-//! what is to be done about it comes out.
+//! what is to be done about it comes out. For each prefix that gateways lead to there is one choice among those gateways; a flow
+//! follows that of the longest prefix of its destination.
 //!
 //! ```text
 //!             trouble lasts                    its pause is over           a circuit comes about
@@ -11,15 +12,21 @@
 //! A better gateway is taken only when it is better by a fifth for half a minute, and then not for a minute again; one that
 //! fails is left at once.
 
+mod scope;
 #[cfg(test)]
 mod tests;
 mod words;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+	collections::{BTreeMap, BTreeSet},
+	net::IpAddr,
+	time::Duration,
+};
 
 use towpath_primitives::{NodeId, Price};
 use towpath_proto::time::Instant;
 
+pub use scope::{Scope, Serves};
 pub use words::short;
 
 /// A gateway without a route, or that refuses, is given up after this: another way to it may be found.
@@ -51,28 +58,6 @@ const LINK_POINTS: u64 = 10;
 /// Who is registered for more than is paid comes after everybody else.
 const TOO_DEAR: u64 = 100_000;
 
-/// What kind of addresses lies beyond.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Family {
-	/// IPv4.
-	V4,
-	/// IPv6.
-	V6,
-}
-
-impl Family {
-	/// Both.
-	pub const ALL: [Self; 2] = [Self::V4, Self::V6];
-
-	/// For people and machines.
-	pub fn name(self) -> &'static str {
-		match self {
-			Self::V4 => "ipv4",
-			Self::V6 => "ipv6",
-		}
-	}
-}
-
 /// The circuit to a gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Circuit {
@@ -93,8 +78,8 @@ pub struct Facts {
 	pub metric: Option<u16>,
 	/// The circuit to it.
 	pub circuit: Circuit,
-	/// Whether it is for destinations of this kind: IPv4, IPv6.
-	pub serves: [bool; 2],
+	/// Which destinations it is for.
+	pub serves: Serves,
 	/// Flows that go through it.
 	pub flows: usize,
 }
@@ -105,7 +90,7 @@ pub enum Action {
 	/// New flows leave here from now on.
 	Use {
 		/// Which flows.
-		family: Family,
+		scope: Scope,
 		/// Before.
 		from: Option<NodeId>,
 		/// Now.
@@ -176,6 +161,8 @@ struct Current {
 	/// It has worked, or could have: it is left only after patience.
 	proven: bool,
 	better_since: Option<Instant>,
+	/// Flows may go there.
+	works: bool,
 	why: String,
 }
 
@@ -184,7 +171,7 @@ struct Current {
 pub struct Choice {
 	rules: Rules,
 	known: BTreeMap<NodeId, Candidate>,
-	current: [Option<Current>; 2],
+	current: BTreeMap<Scope, Current>,
 }
 
 impl Candidate {
@@ -256,8 +243,8 @@ impl Candidate {
 		}
 	}
 
-	fn serves(&self, family: Family) -> bool {
-		self.facts.serves[family as usize]
+	fn serves(&self, scope: Scope) -> bool {
+		self.facts.serves.has(scope)
 	}
 
 	/// A circuit that works needs no route.
@@ -266,14 +253,14 @@ impl Candidate {
 	}
 
 	/// Whether new flows may go there.
-	fn is_usable(&self, family: Family) -> bool {
-		self.serves(family) && self.is_reachable() && self.failed.is_none() && self.shut.is_none()
+	fn is_usable(&self, scope: Scope) -> bool {
+		self.serves(scope) && self.is_reachable() && self.failed.is_none() && self.shut.is_none()
 	}
 
 	/// Whether they may still go there: what has begun is not left for a moment's trouble.
-	fn is_bearable(&self, family: Family, now: Instant) -> bool {
+	fn is_bearable(&self, scope: Scope, now: Instant) -> bool {
 		let due = self.trouble.as_ref().is_some_and(|trouble| trouble.is_due(now));
-		self.serves(family) && self.failed.is_none() && self.shut.is_none() && !due
+		self.serves(scope) && self.failed.is_none() && self.shut.is_none() && !due
 	}
 
 	fn measured(&self, now: Instant) -> Option<Duration> {
@@ -289,12 +276,24 @@ impl Candidate {
 impl Choice {
 	/// A choice of nothing yet.
 	pub fn new(rules: Rules) -> Self {
-		Self { rules, known: BTreeMap::new(), current: [None, None] }
+		Self { rules, known: BTreeMap::new(), current: BTreeMap::new() }
 	}
 
-	/// The gateway for new flows of a family.
-	pub fn current(&self, family: Family) -> Option<NodeId> {
-		self.current[family as usize].as_ref().map(|current| current.node)
+	/// The gateway for new flows to some destinations.
+	pub fn current(&self, scope: Scope) -> Option<NodeId> {
+		self.current.get(&scope).map(|current| current.node)
+	}
+
+	/// The gateway for a new flow to an address: that of the longest prefix, but one that works rather than one that does not.
+	pub fn toward(&self, to: IpAddr) -> Option<NodeId> {
+		let all = self.current.iter().filter(|(scope, _)| scope.contains(to));
+		all.max_by_key(|(scope, current)| (current.works, scope.length())).map(|(_, current)| current.node)
+	}
+
+	/// All destinations that there is a gateway for, everywhere first.
+	pub fn scopes(&self) -> impl Iterator<Item = Scope> + '_ {
+		let narrow = self.current.keys().copied().filter(|scope| !scope.is_everywhere());
+		Scope::ALL.into_iter().filter(|scope| self.current.contains_key(scope)).chain(narrow)
 	}
 
 	/// A circuit there could not be set up.
@@ -324,12 +323,15 @@ impl Choice {
 	pub fn look(&mut self, facts: BTreeMap<NodeId, Facts>, now: Instant) -> Vec<Action> {
 		self.known.retain(|node, _| facts.contains_key(node));
 		for (node, facts) in facts {
-			let matters = facts.flows > 0 || Family::ALL.iter().any(|family| self.current(*family) == Some(node));
+			let matters = facts.flows > 0 || self.current.values().any(|current| current.node == node);
 			let candidate = self.known.entry(node).or_insert_with(|| Candidate::new(facts));
 			candidate.facts = facts;
 			candidate.tend(matters, now);
 		}
-		let mut actions: Vec<_> = Family::ALL.into_iter().filter_map(|family| self.choose(family, now)).collect();
+		let served: BTreeSet<_> = self.known.values().flat_map(|candidate| candidate.facts.serves.iter()).collect();
+		self.current.retain(|scope, _| scope.is_everywhere() || served.contains(scope));
+		let scopes: BTreeSet<_> = served.into_iter().chain(self.current.keys().copied()).collect();
+		let mut actions: Vec<_> = scopes.into_iter().filter_map(|scope| self.choose(scope, now)).collect();
 		self.forsake(&mut actions, now);
 		for (node, candidate) in &mut self.known {
 			let over = candidate.failed.as_ref().is_some_and(|failed| failed.until <= now);
@@ -343,11 +345,16 @@ impl Choice {
 
 	/// Flows of gateways that do not come back, where there is another one to go to: without one, they may as well wait.
 	fn forsake(&mut self, actions: &mut Vec<Action>, now: Instant) {
-		let usable = |candidate: &Candidate| Family::ALL.iter().any(|family| candidate.is_usable(*family));
-		if !self.known.values().any(usable) {
-			return;
-		}
+		let scopes = |candidate: &Candidate| candidate.facts.serves.iter().collect::<Vec<_>>();
+		let usable = self.known.values().flat_map(|one| scopes(one).into_iter().filter(|scope| one.is_usable(*scope)));
+		let usable: BTreeSet<_> = usable.collect();
 		for (node, candidate) in &mut self.known {
+			// Whoever is no candidate any more may have had flows to anywhere.
+			let own = scopes(candidate);
+			let others = |scope: &Scope| own.is_empty() || own.iter().any(|own| scope.covers(*own));
+			if !usable.iter().any(others) {
+				continue;
+			}
 			let over = candidate.trouble.as_ref().is_some_and(|trouble| now.since(trouble.since) >= FORSAKE);
 			if over && candidate.facts.flows > 0 && !candidate.forsaken {
 				candidate.forsaken = true;
@@ -357,8 +364,8 @@ impl Choice {
 	}
 
 	/// Points of a gateway: the lower, the better.
-	fn cost(&self, family: Family, candidate: &Candidate, now: Instant) -> u64 {
-		let rtt = candidate.measured(now).unwrap_or_else(|| self.usual_rtt(family, now));
+	fn cost(&self, scope: Scope, candidate: &Candidate, now: Instant) -> u64 {
+		let rtt = candidate.measured(now).unwrap_or_else(|| self.usual_rtt(scope, now));
 		let link = u64::from(candidate.facts.metric.unwrap_or(u16::MAX)) * LINK_POINTS / 256;
 		self.price_points(candidate) + link + (rtt.as_millis() as u64).min(2_000)
 	}
@@ -374,42 +381,45 @@ impl Choice {
 
 	/// What a round trip takes that nobody measured: as long as those that somebody did, so that it speaks neither for nor
 	/// against a gateway.
-	fn usual_rtt(&self, family: Family, now: Instant) -> Duration {
-		let known = self.known.values().filter(|candidate| candidate.serves(family));
+	fn usual_rtt(&self, scope: Scope, now: Instant) -> Duration {
+		let known = self.known.values().filter(|candidate| candidate.serves(scope));
 		let known: Vec<_> = known.filter_map(|candidate| candidate.measured(now)).collect();
 		known.iter().sum::<Duration>() / (known.len().max(1) as u32)
 	}
 
-	fn best(&self, family: Family, now: Instant) -> Option<(NodeId, u64)> {
-		let usable = self.known.iter().filter(|(_, candidate)| candidate.is_usable(family));
+	fn best(&self, scope: Scope, now: Instant) -> Option<(NodeId, u64)> {
+		let usable = self.known.iter().filter(|(_, candidate)| candidate.is_usable(scope));
 		usable
-			.map(|(node, candidate)| (*node, self.cost(family, candidate, now)))
+			.map(|(node, candidate)| (*node, self.cost(scope, candidate, now)))
 			.min_by_key(|(node, cost)| (*cost, *node))
 	}
 
-	fn choose(&mut self, family: Family, now: Instant) -> Option<Action> {
-		let best = self.best(family, now);
-		let current = self.current[family as usize].as_ref();
+	fn choose(&mut self, scope: Scope, now: Instant) -> Option<Action> {
+		let best = self.best(scope, now);
+		let current = self.current.get(&scope);
 		let held = current.and_then(|current| Some((current, self.known.get(&current.node)?)));
-		let Some((current, candidate)) = held.filter(|(_, candidate)| candidate.serves(family)) else {
-			let to = best.map(|(node, _)| node).or_else(|| self.least_bad(family))?;
+		let Some((current, candidate)) = held.filter(|(_, candidate)| candidate.serves(scope)) else {
+			let to = best.map(|(node, _)| node).or_else(|| self.least_bad(scope))?;
 			let why = match current {
 				Some(_) => "the one before serves these destinations no more".to_owned(),
-				None => self.praise(family, to),
+				None => self.praise(scope, to),
 			};
-			return Some(self.take(family, to, why, now));
+			return Some(self.take(scope, to, why, now));
 		};
-		let usable = candidate.is_usable(family);
-		let stays = usable || (current.proven && candidate.is_bearable(family, now));
-		let cost = self.cost(family, candidate, now);
+		let usable = candidate.is_usable(scope);
+		let stays = usable || (current.proven && candidate.is_bearable(scope, now));
+		let cost = self.cost(scope, candidate, now);
 		let unused = candidate.facts.circuit == Circuit::None && candidate.facts.flows == 0;
 		let (since, before) = (current.since, current.better_since);
 		let why = candidate.trouble().unwrap_or("no route leads to it");
 		let left = current.node;
+		if let Some(current) = self.current.get_mut(&scope) {
+			current.works = stays;
+		}
 		match best {
 			Some((to, _)) if !stays && to != left => {
 				let why = format!("{} failed: {why}", short(&left));
-				return Some(self.take(family, to, why, now));
+				return Some(self.take(scope, to, why, now));
 			}
 			Some((to, its)) if to != left && its * 100 <= cost * BETTER_PERCENT => {
 				let better_since = before.unwrap_or(now);
@@ -417,32 +427,32 @@ impl Choice {
 				let early = usable && unused && now.since(since) < Duration::from_secs(5);
 				if early || (now.since(better_since) >= HOLD && now.since(since) >= STAY) {
 					let why = format!("it costs {its} points, {} costs {cost}", short(&left));
-					return Some(self.take(family, to, why, now));
+					return Some(self.take(scope, to, why, now));
 				}
-				self.note_current(family, usable, Some(better_since));
+				self.note_current(scope, usable, Some(better_since));
 			}
-			_ => self.note_current(family, usable, None),
+			_ => self.note_current(scope, usable, None),
 		}
 		None
 	}
 
-	fn note_current(&mut self, family: Family, usable: bool, better_since: Option<Instant>) {
-		if let Some(current) = &mut self.current[family as usize] {
+	fn note_current(&mut self, scope: Scope, usable: bool, better_since: Option<Instant>) {
+		if let Some(current) = self.current.get_mut(&scope) {
 			current.proven |= usable;
 			current.better_since = better_since;
 		}
 	}
 
-	fn take(&mut self, family: Family, to: NodeId, why: String, now: Instant) -> Action {
-		let proven = self.known.get(&to).is_some_and(|candidate| candidate.is_usable(family));
-		let next = Current { node: to, since: now, proven, better_since: None, why: why.clone() };
-		let from = self.current[family as usize].replace(next).map(|current| current.node);
-		Action::Use { family, from, to, why }
+	fn take(&mut self, scope: Scope, to: NodeId, why: String, now: Instant) -> Action {
+		let proven = self.known.get(&to).is_some_and(|candidate| candidate.is_usable(scope));
+		let next = Current { node: to, since: now, proven, better_since: None, works: proven, why: why.clone() };
+		let from = self.current.insert(scope, next).map(|current| current.node);
+		Action::Use { scope, from, to, why }
 	}
 
 	/// Where nothing is usable: one that has a route, or will be tried first.
-	fn least_bad(&self, family: Family) -> Option<NodeId> {
-		let serving = self.known.iter().filter(|(_, candidate)| candidate.serves(family));
+	fn least_bad(&self, scope: Scope) -> Option<NodeId> {
+		let serving = self.known.iter().filter(|(_, candidate)| candidate.serves(scope));
 		let rank = |candidate: &Candidate| {
 			(candidate.facts.metric.is_none(), candidate.failed.as_ref().map(|failed| failed.until))
 		};

@@ -15,8 +15,12 @@ const C: NodeId = NodeId([3; 32]);
 /// How often it is looked, as the shell does.
 const LOOK: Duration = Duration::from_millis(200);
 
+fn both() -> Serves {
+	Serves::new(Scope::ALL)
+}
+
 fn works(price: u64, metric: u16) -> Facts {
-	Facts { price: Some(price), metric: Some(metric), circuit: Circuit::None, serves: [true, true], flows: 0 }
+	Facts { price: Some(price), metric: Some(metric), circuit: Circuit::None, serves: both(), flows: 0 }
 }
 
 /// A choice, its time and what is true of the gateways.
@@ -51,7 +55,7 @@ impl Bench {
 	}
 
 	fn current(&self) -> Option<NodeId> {
-		self.choice.current(Family::V4)
+		self.choice.current(Scope::V4)
 	}
 
 	fn busy(&mut self, node: NodeId, millis: u64) {
@@ -62,7 +66,7 @@ impl Bench {
 
 fn moves(actions: &[(Instant, Action)]) -> Vec<(Instant, NodeId)> {
 	let to = |(at, action): &(Instant, Action)| match action {
-		Action::Use { family: Family::V4, to, .. } => Some((*at, *to)),
+		Action::Use { scope: Scope::V4, to, .. } => Some((*at, *to)),
 		_ => None,
 	};
 	actions.iter().filter_map(to).collect()
@@ -81,19 +85,19 @@ fn price_metric_and_round_trip_decide_and_the_reason_is_told() {
 	let mut bench = Bench::new(&[(A, works(90, 256)), (B, works(20, 512)), (C, works(20, 1024))]);
 	bench.seconds(1);
 	assert_eq!(bench.current(), Some(B));
-	let why = bench.choice.explain(Family::V4, bench.now).unwrap();
+	let why = bench.choice.explain(Scope::V4, bench.now).unwrap();
 	assert!(why.contains("costs least of 3") && why.contains("route metric 512"), "{why}");
 	// What is measured counts too: B's way turns out to be long, in time.
 	bench.busy(B, 300);
 	bench.busy(C, 10);
 	let moved = moves(&bench.seconds(120));
 	assert_eq!(moved.iter().map(|(_, to)| *to).collect::<Vec<_>>(), [C]);
-	assert!(bench.choice.explain(Family::V4, bench.now).unwrap().contains("points, 0x0202"));
+	assert!(bench.choice.explain(Scope::V4, bench.now).unwrap().contains("points, 0x0202"));
 }
 
 #[test]
 fn the_only_gateway_is_used_before_anything_is_known_of_it_and_its_flows_are_never_reset() {
-	let nothing = Facts { price: None, metric: None, circuit: Circuit::None, serves: [true, true], flows: 5 };
+	let nothing = Facts { price: None, metric: None, circuit: Circuit::None, serves: both(), flows: 5 };
 	let mut bench = Bench::new(&[(A, nothing)]);
 	bench.seconds(1);
 	assert_eq!(bench.current(), Some(A));
@@ -212,10 +216,10 @@ fn who_is_registered_above_the_limit_is_the_last_resort() {
 
 #[test]
 fn each_family_has_a_gateway_that_serves_it() {
-	let six = Facts { serves: [false, true], ..works(1, 256) };
+	let six = Facts { serves: Serves::new([Scope::V6]), ..works(1, 256) };
 	let mut bench = Bench::new(&[(A, six), (B, works(50, 256))]);
 	bench.seconds(2);
-	assert_eq!((bench.choice.current(Family::V4), bench.choice.current(Family::V6)), (Some(B), Some(A)));
+	assert_eq!((bench.choice.current(Scope::V4), bench.choice.current(Scope::V6)), (Some(B), Some(A)));
 }
 
 fn core() -> Agent {
@@ -244,27 +248,101 @@ fn registered(node: NodeId, status: RouterStatus, prefixes: &[Prefix]) -> Router
 	Router { node, operator: [0; 32], status, profile, standing_until: None }
 }
 
+fn scope(prefix: Prefix) -> Scope {
+	Scope::of(&prefix)
+}
+
+fn local() -> Scope {
+	scope(Prefix::V4([10, 20, 0, 0], 16))
+}
+
 #[test]
-fn auto_takes_active_gateways_to_everywhere_and_named_ones_are_taken_at_their_word() {
-	let (four, six, local) = (Prefix::V4([0; 4], 0), Prefix::V6([0; 16], 0), Prefix::V4([10, 20, 0, 0], 16));
+fn the_longest_prefix_goes_first_and_then_what_a_gateway_costs() {
+	let lab = scope(Prefix::V4([10, 20, 7, 0], 24));
+	let campus = |price, also: &[Scope]| Facts {
+		serves: Serves::new([local()].into_iter().chain(also.iter().copied())),
+		..works(price, 256)
+	};
+	let mut bench = Bench::new(&[(A, works(1, 256)), (B, campus(90, &[])), (C, campus(50, &[lab]))]);
+	bench.seconds(2);
+	let toward = |bench: &Bench, to: &str| bench.choice.toward(to.parse().unwrap());
+	assert_eq!(toward(&bench, "9.9.9.9"), Some(A));
+	assert_eq!(toward(&bench, "2620:fe::fe"), Some(A));
+	assert_eq!(toward(&bench, "10.20.1.1"), Some(C), "dearer than A, cheaper than B");
+	assert_eq!(toward(&bench, "10.21.1.1"), Some(A));
+	// The cheapest of the campus is gone: the other one is left, and for the laboratory that is the longest one that works.
+	bench.busy(C, 5);
+	bench.seconds(1);
+	(bench.fact(C).metric, bench.fact(C).circuit) = (None, Circuit::None);
+	let after = bench.seconds(5);
+	assert_eq!((toward(&bench, "10.20.1.1"), toward(&bench, "10.20.7.1")), (Some(B), Some(B)));
+	assert_eq!(forsaken(&after).iter().map(|(_, node)| *node).collect::<Vec<_>>(), [C]);
+	// Without any of them it is everybody's gateway, which refuses what it does not reach.
+	bench.facts.remove(&B);
+	bench.seconds(5);
+	assert_eq!(toward(&bench, "10.20.1.1"), Some(A));
+	assert_eq!(bench.choice.scopes().collect::<Vec<_>>()[..2], Scope::ALL);
+	bench.facts.remove(&C);
+	bench.seconds(1);
+	assert_eq!(bench.choice.scopes().collect::<Vec<_>>(), Scope::ALL, "nobody leads there any more");
+}
+
+#[test]
+fn flows_of_a_campus_are_not_reset_where_nobody_else_leads_there() {
+	let campus = Facts { serves: Serves::new([local()]), ..works(1, 256) };
+	let mut bench = Bench::new(&[(A, Facts { serves: Serves::new([Scope::V6]), ..works(1, 256) }), (B, campus)]);
+	bench.seconds(2);
+	bench.busy(B, 5);
+	bench.seconds(1);
+	(bench.fact(B).metric, bench.fact(B).circuit) = (None, Circuit::None);
+	assert!(forsaken(&bench.seconds(10)).is_empty());
+}
+
+#[test]
+fn strangers_lead_to_everywhere_and_to_addresses_of_no_provider_and_named_gateways_to_what_they_are_registered_for() {
+	let (four, six, campus) = (Prefix::V4([0; 4], 0), Prefix::V6([0; 16], 0), Prefix::V4([10, 20, 0, 0], 16));
+	let popular = Prefix::V4([9, 9, 9, 0], 24);
 	let (agent, now) = (core(), Instant::from_micros(1));
 	let registry = [
 		registered(A, RouterStatus::Active, &[four, six]),
-		registered(B, RouterStatus::Active, &[six]),
-		registered(C, RouterStatus::Active, &[local]),
+		registered(B, RouterStatus::Active, &[six, popular]),
+		registered(C, RouterStatus::Active, &[campus]),
 		registered(NodeId([4; 32]), RouterStatus::Leaving, &[four]),
 		registered(NodeId([5; 32]), RouterStatus::Active, &[]),
+		registered(NodeId([7; 32]), RouterStatus::Active, &[popular]),
 		registered(agent.node(), RouterStatus::Active, &[four]),
 	];
 	let serves = |wanted| {
 		let mut gateways = Gateways::of(wanted, None);
 		gateways.on_registry(&registry);
 		let facts = gateways.facts(&agent, &Flows::default(), now);
-		facts.into_iter().map(|(node, facts)| (node, facts.serves)).collect::<Vec<_>>()
+		let names = |facts: Facts| facts.serves.iter().map(Scope::name).collect::<Vec<_>>().join(" ");
+		facts.into_iter().map(|(node, facts)| (node.0[0], names(facts))).collect::<Vec<_>>()
 	};
-	assert_eq!(serves(Wanted::Auto), [(A, [true, true]), (B, [false, true])]);
+	let is = |list: &[(u8, &str)]| list.iter().map(|(node, names)| (*node, (*names).to_owned())).collect::<Vec<_>>();
+	let auto = [(1, "ipv4 ipv6"), (2, "ipv6"), (3, "10.20.0.0/16")];
+	assert_eq!(serves(Wanted::Auto), is(&auto), "whoever registers others' addresses draws nothing");
+	// Nobody else is named who leads to IPv4: C is taken at its word.
 	let named = Wanted::Named(vec![B, C, NodeId([6; 32])]);
-	assert_eq!(serves(named), [(B, [false, true]), (C, [true, true]), (NodeId([6; 32]), [true, true])]);
+	assert_eq!(serves(named), is(&[(2, "ipv6 9.9.9.0/24"), (3, "10.20.0.0/16 ipv4"), (6, "ipv4 ipv6")]));
+	assert_eq!(serves(Wanted::Named(vec![A, C])), is(&[(1, "ipv4 ipv6"), (3, "10.20.0.0/16")]));
+	assert_eq!(serves(Wanted::Named(vec![C])), is(&[(3, "10.20.0.0/16 ipv4 ipv6")]));
+	let both = Wanted::Both(vec![NodeId([7; 32])]);
+	assert_eq!(serves(both), is(&[auto[0], auto[1], auto[2], (7, "9.9.9.0/24")]));
+}
+
+#[test]
+fn of_more_prefixes_than_are_kept_those_of_the_nearest_gateways_are() {
+	let prefixes: Vec<_> = (0..100u8).map(|third| Scope::of(&Prefix::V4([10, 20, third, 0], 24))).collect();
+	let one = |(number, scope): (usize, &Scope)| {
+		let serves = Serves::new([Scope::V4, *scope]);
+		(NodeId([number as u8 + 1; 32]), Facts { serves, ..works(1, 1000 - number as u16) })
+	};
+	let mut all: BTreeMap<_, _> = prefixes.iter().enumerate().map(one).collect();
+	crate::gateways::bound(&mut all);
+	let kept = |number: usize| all[&NodeId([number as u8 + 1; 32])].serves;
+	assert!((0..36).all(|number| kept(number) == Serves::new([Scope::V4])));
+	assert!((36..100).all(|number| kept(number).has(prefixes[number])));
 }
 
 #[derive(Clone, Debug)]
@@ -282,7 +360,9 @@ fn step() -> impl Strategy<Value = Step> {
 		(1u64..500).prop_map(|ms| Circuit::Live(Duration::from_millis(ms)))
 	];
 	let metric = prop_oneof![Just(None), (256u16..2000).prop_map(Some)];
-	let serves = prop_oneof![3 => Just([true, true]), 1 => any::<[bool; 2]>()];
+	let some = any::<[bool; 2]>()
+		.prop_map(|is| Serves::new(Scope::ALL.into_iter().zip(is).filter(|(_, is)| *is).map(|(scope, _)| scope)));
+	let serves = prop_oneof![3 => Just(both()), 1 => some];
 	let facts = (0u64..200, metric, circuit, serves, 0usize..3);
 	(0u8..4, facts, any::<bool>(), 1u8..100).prop_map(
 		|(node, (price, metric, circuit, serves, flows), refused, looks)| Step {
@@ -292,6 +372,10 @@ fn step() -> impl Strategy<Value = Step> {
 			looks,
 		},
 	)
+}
+
+fn is_for_v4(one: &words::Standing) -> bool {
+	one.cost.is_some() && one.facts.serves.has(Scope::V4)
 }
 
 proptest! {
@@ -312,9 +396,9 @@ proptest! {
 				let before = bench.current();
 				let actions = bench.run(LOOK);
 				let standings = bench.choice.standings(bench.now);
-				let usable = |node: NodeId| standings.iter().any(|one| one.node == node && one.cost[0].is_some());
+				let usable = |node: NodeId| standings.iter().any(|one| one.node == node && is_for_v4(one));
 				let current = bench.current();
-				let any = standings.iter().any(|one| one.cost[0].is_some());
+				let any = standings.iter().any(is_for_v4);
 				if any && !current.is_some_and(usable) {
 					let since = *bad_since.get_or_insert(bench.now);
 					prop_assert!(bench.now.since(since) <= GRACE + LOOK, "{current:?} {standings:?}");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use towpath_primitives::NodeId;
 use towpath_proto::time::Instant;
 
-use super::{Candidate, Choice, Facts, Family};
+use super::{Candidate, Choice, Facts, Scope};
 use crate::config::show_tow;
 
 /// How one gateway stands, for people.
@@ -15,8 +15,8 @@ pub struct Standing {
 	pub node: NodeId,
 	/// What is known.
 	pub facts: Facts,
-	/// What it costs for each family, in points.
-	pub cost: [Option<u64>; 2],
+	/// What it costs where it can be used, in points.
+	pub cost: Option<u64>,
 	/// In one word.
 	pub state: &'static str,
 	/// And in more.
@@ -27,21 +27,21 @@ pub struct Standing {
 
 impl Choice {
 	/// Why one is the first.
-	pub(super) fn praise(&self, family: Family, to: NodeId) -> String {
-		let usable = |family| self.known.values().filter(|candidate| candidate.is_usable(family)).count();
-		match (self.known.values().filter(|candidate| candidate.serves(family)).count(), usable(family)) {
+	pub(super) fn praise(&self, scope: Scope, to: NodeId) -> String {
+		let usable = |scope| self.known.values().filter(|candidate| candidate.is_usable(scope)).count();
+		match (self.known.values().filter(|candidate| candidate.serves(scope)).count(), usable(scope)) {
 			(1, _) => "it is the only one".into(),
 			(_, 0) => "none can be reached yet".into(),
-			(_, 1) if self.known.get(&to).is_some_and(|candidate| candidate.is_usable(family)) => {
+			(_, 1) if self.known.get(&to).is_some_and(|candidate| candidate.is_usable(scope)) => {
 				"it is the only one that can be reached".into()
 			}
 			(_, count) => format!("it costs least of {count}"),
 		}
 	}
 
-	/// Why the gateway of a family is what it is.
-	pub fn explain(&self, family: Family, now: Instant) -> Option<String> {
-		let current = self.current[family as usize].as_ref()?;
+	/// Why the gateway for some destinations is what it is.
+	pub fn explain(&self, scope: Scope, now: Instant) -> Option<String> {
+		let current = self.current.get(&scope)?;
 		let candidate = self.known.get(&current.node)?;
 		let mut parts = Vec::new();
 		if self.rules.max_price.is_some() {
@@ -54,7 +54,7 @@ impl Choice {
 		if let Some(rtt) = candidate.measured(now) {
 			parts.push(format!("{:.1} ms", rtt.as_micros() as f64 / 1000.0));
 		}
-		let cost = self.cost(family, candidate, now);
+		let cost = self.cost(scope, candidate, now);
 		let mut told = format!("{}; {cost} points ({})", current.why, parts.join(", "));
 		if let Some(trouble) = candidate.trouble() {
 			told.push_str(&format!("; in trouble: {trouble}"));
@@ -65,8 +65,8 @@ impl Choice {
 	/// How all stand.
 	pub fn standings(&self, now: Instant) -> Vec<Standing> {
 		let one = |(node, candidate): (&NodeId, &Candidate)| {
-			let costs = |family| candidate.is_usable(family).then(|| self.cost(family, candidate, now));
-			let in_use = Family::ALL.iter().any(|family| self.current(*family) == Some(*node));
+			let usable = candidate.facts.serves.iter().filter(|scope| candidate.is_usable(*scope));
+			let in_use = self.current.values().any(|current| current.node == *node);
 			let state = match candidate {
 				Candidate { tried: Some(_), .. } => "tried again",
 				Candidate { failed: Some(_), .. } => "failed",
@@ -78,7 +78,7 @@ impl Choice {
 			Standing {
 				node: *node,
 				facts: candidate.facts,
-				cost: Family::ALL.map(costs),
+				cost: usable.map(|scope| self.cost(scope, candidate, now)).min(),
 				state,
 				why: candidate.trouble(),
 				again: candidate.failed.as_ref().or(candidate.shut.as_ref()).map(|failed| failed.until.since(now)),

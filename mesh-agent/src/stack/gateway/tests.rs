@@ -1,36 +1,16 @@
-use std::{net::Ipv4Addr, sync::Arc};
+use std::net::Ipv4Addr;
 
+use super::*;
+use crate::{
+	config,
+	stack::{testing::shared, PAYER_V4},
+};
 use smoltcp::{
 	phy::ChecksumCapabilities,
 	wire::{IpProtocol, Ipv4Packet, Ipv4Repr, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber},
 };
-use towpath_proto::{
-	agent::{self, Agent},
-	crypto::{RustCrypto, Secrets},
-	time,
-};
-
-use super::*;
-use crate::{config, stack::PAYER_V4};
 
 const PEER: OverlayAddress = OverlayAddress([0xfd; 16]);
-
-fn shared() -> Rc<Shared> {
-	let secrets = Secrets { genesis: [1; 32], node_seed: [2; 32], noise: [3; 32] };
-	let limits = towpath_proto::settlement::Limits { unsecured: 0, unsecured_total: 0 };
-	let config = agent::Config {
-		secrets,
-		price: 0,
-		transit: true,
-		limits,
-		loss_allowance: 0,
-		free_rate: 0,
-		max_price: 0,
-		max_path_price: 0,
-	};
-	let core = Agent::new(config, Arc::new(RustCrypto), &[], [4; 32], time::Instant::from_micros(0));
-	Rc::new(Shared::new(core, None))
-}
 
 /// A connection's first packet, whose checksum is wrong.
 fn spoilt(port: u16, to: SocketAddr) -> Vec<u8> {
@@ -89,6 +69,30 @@ async fn a_first_packet_that_opens_nothing_leaves_no_connection_and_an_idle_stac
 		}
 		until("the connections end, though the outside holds them", || limits.crowd().facts() == (0, 0, 0)).await;
 		until("the stack ends", || inbox.is_closed() && Rc::strong_count(&inbox) == 1).await;
+	};
+	tokio::task::LocalSet::new().run_until(story).await;
+}
+
+#[tokio::test]
+async fn the_first_datagrams_of_a_flow_leave_though_nobody_has_looked_at_its_socket_yet() {
+	let folder = tempfile::tempdir().unwrap();
+	let config = config::Gateway { allow: vec!["127.0.0.0/8".parse().unwrap()], ..Default::default() };
+	let policy = Rc::new(ExitPolicy::new(&config).unwrap());
+	let limits = Rc::new(Limits::new(&config, folder.path()).unwrap());
+	let story = async {
+		let outside = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+		let to = outside.local_addr().unwrap();
+		let outlet = Outlet::answering(shared(), PEER);
+		let inbox = start(OverlayAddress([0xfc; 16]), PEER, outlet, policy, limits, Duration::from_secs(60));
+		let from = SocketAddr::new(PAYER_V4.into(), 5000);
+		for number in 1..=5 {
+			inbox.push(ip::udp_packet(from, to, &[number]).unwrap());
+		}
+		let mut bytes = [0; 9];
+		for number in 1..=5 {
+			let came = tokio::time::timeout(Duration::from_secs(20), outside.recv(&mut bytes)).await;
+			assert_eq!((came.expect("a datagram").unwrap(), bytes[0]), (1, number));
+		}
 	};
 	tokio::task::LocalSet::new().run_until(story).await;
 }
