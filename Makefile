@@ -64,6 +64,10 @@ fuzz: bootstrap ## Run every parser, and one whole agent, under libFuzzer for an
 paid-goodput: build ## Compare paid circuits with free ones in virtual time, in every promised scenario, and print the table
 	@"$(CARGO_TARGET_DIR)/debug/towpath-sim" paid-goodput
 
+.PHONY: memory
+memory: build ## Weigh circuits in virtual time: a relay that a thousand of them cross, and one that is busy (MEMORY_ARGS="--output json")
+	@"$(CARGO_TARGET_DIR)/debug/towpath-sim" memory $(MEMORY_ARGS)
+
 .PHONY: failover
 failover: build agent ## Time without traffic when a link falls silent, beside babeld and yggdrasil (root; FAILOVER_ARGS="--runs 5")
 	@scripts/bootstrap --peers

@@ -31,6 +31,11 @@ mod toolong;
 mod tun;
 mod udp;
 
+/// Some tests ask how much memory something takes.
+#[cfg(test)]
+#[global_allocator]
+static HEAP: towpath_fuzz::heap::Counting = towpath_fuzz::heap::Counting;
+
 fn main() -> std::process::ExitCode {
 	cli::main()
 }

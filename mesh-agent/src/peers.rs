@@ -1,6 +1,8 @@
 //! Neighbours that the operator names: addresses, host names, and nodes that may be at several of them. Names are resolved here,
 //! and again when who was there does not answer any more.
 
+pub mod reached;
+
 use std::{
 	fmt,
 	net::SocketAddr,
@@ -303,16 +305,10 @@ pub fn learn(shared: &Shared, routers: &[Router], now: Instant) {
 
 #[cfg(test)]
 mod tests {
-	use std::sync::Arc;
-
 	use towpath_primitives::{Endpoint, Profile, RouterStatus};
-	use towpath_proto::{
-		agent::{self, Agent},
-		crypto::{RustCrypto, Secrets},
-		settlement::Limits,
-	};
 
 	use super::*;
+	use crate::stack::testing::shared;
 
 	const NODE: &str = "0x1111111111111111111111111111111111111111111111111111111111111111";
 
@@ -377,19 +373,7 @@ mod tests {
 
 	#[tokio::test]
 	async fn a_name_and_the_chain_tell_the_agent_where_a_node_is() {
-		let secrets = Secrets { genesis: [1; 32], node_seed: [2; 32], noise: [3; 32] };
-		let config = agent::Config {
-			secrets,
-			price: 0,
-			transit: false,
-			limits: Limits { unsecured: 0, unsecured_total: 0 },
-			loss_allowance: 0,
-			free_rate: 0,
-			max_price: 0,
-			max_path_price: 0,
-		};
-		let core = Agent::new(config, Arc::new(RustCrypto), &[], [4; 32], Instant::from_micros(0));
-		let shared = Rc::new(Shared::new(core, None));
+		let shared = shared();
 		let (own, node) = (SocketAddr::from(([192, 0, 2, 7], 7700)), NodeId([0x11; 32]));
 		let peer = Peer::Node(node, vec![Place::At(own), Place::Name("localhost:7701".into())]);
 		let started = async {

@@ -10,6 +10,7 @@ use std::{
 	os::unix::fs::OpenOptionsExt,
 	path::{Path, PathBuf},
 	sync::mpsc,
+	thread::JoinHandle,
 };
 
 use anyhow::{ensure, Context, Result};
@@ -57,13 +58,16 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 /// Replaces a file in a thread of its own: the disk may be slow.
-pub struct Writer(mpsc::Sender<Vec<u8>>);
+pub struct Writer {
+	files: mpsc::Sender<Vec<u8>>,
+	thread: JoinHandle<()>,
+}
 
 impl Writer {
 	/// `what` is in it, in words, in case that it cannot be written.
 	pub fn start(path: PathBuf, what: &'static str) -> Result<Self> {
 		let (files, incoming) = mpsc::channel::<Vec<u8>>();
-		std::thread::Builder::new().name("keeper".into()).spawn(move || {
+		let thread = std::thread::Builder::new().name("keeper".into()).spawn(move || {
 			while let Ok(bytes) = incoming.recv() {
 				let newest = incoming.try_iter().last().unwrap_or(bytes);
 				if let Err(error) = write(&path, &newest) {
@@ -74,12 +78,29 @@ impl Writer {
 				}
 			}
 		})?;
-		Ok(Self(files))
+		Ok(Self { files, thread })
 	}
 
 	/// The newest one is what the file will be.
 	pub fn replace(&self, bytes: Vec<u8>) {
 		// The thread lives as long as this.
-		let _ = self.0.send(bytes);
+		let _ = self.files.send(bytes);
+	}
+
+	/// Ends when the newest one is on disk, or cannot be.
+	pub fn finish(self) {
+		drop(self.files);
+		let _ = self.thread.join();
+	}
+}
+
+/// No damaged byte and no cut in a file goes unnoticed.
+#[cfg(test)]
+pub fn assert_guarded<T>(bytes: &[u8], decode: impl Fn(&[u8]) -> Result<T>) {
+	for at in 0..bytes.len() {
+		let mut damaged = bytes.to_vec();
+		damaged[at] ^= 1;
+		assert!(decode(&damaged).is_err(), "byte {at}");
+		assert!(decode(&bytes[..at]).is_err(), "cut at {at}");
 	}
 }

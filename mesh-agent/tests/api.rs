@@ -55,12 +55,16 @@ fn free_port() -> u16 {
 fn start(home: &TempDir, name: &str, network: &str, peers: &[u16]) -> Running {
 	let folder = home.path().join(name);
 	std::fs::create_dir(&folder).unwrap();
-	let port = free_port();
 	let peers: Vec<_> = peers.iter().map(|port| format!("\"127.0.0.1:{port}\"")).collect();
+	run(folder, network, &peers.join(", "))
+}
+
+/// The same with a folder that it may have had before.
+fn run(folder: PathBuf, network: &str, peers: &str) -> Running {
+	let port = free_port();
 	// Nobody answers there: with the network's name an agent does not wait for its node.
 	let text = format!(
-		"folder = {folder:?}\nlisten = \"127.0.0.1:{port}\"\npeers = [{}]\n[chain]\nendpoint = \"ws://127.0.0.1:9\"\ngenesis = \"0x{}\"\n[router]\n",
-		peers.join(", "),
+		"folder = {folder:?}\nlisten = \"127.0.0.1:{port}\"\npeers = [{peers}]\n[chain]\nendpoint = \"ws://127.0.0.1:9\"\ngenesis = \"0x{}\"\n[router]\n",
 		network.repeat(32),
 	);
 	let config = folder.join("agent.toml");
@@ -216,4 +220,44 @@ fn every_verb_explains_itself() {
 		assert!(help.contains(&format!("mesh-agent {verb} --folder ~/.towpath")), "{help}");
 		assert!(help.contains("--output"), "{help}");
 	}
+}
+
+#[test]
+fn where_a_neighbour_was_last_is_known_after_a_kill_and_a_damaged_file_changes_nothing_else() {
+	let home = tempfile::tempdir().unwrap();
+	let near = start(&home, "near", "11", &[]);
+	let node = near.json("status")["node_id"].as_str().unwrap().to_owned();
+	let (folder, file) = (home.path().join("agent"), home.path().join("agent/reached"));
+	std::fs::create_dir(&folder).unwrap();
+	let links = |agent: &Running| agent.json("neighbours")["links"].as_array().unwrap().len();
+	let linked = |agent: &Running| until("the link", || (links(agent) == 1).then_some(()));
+
+	let known = format!("{{ node = \"{node}\", addresses = [\"127.0.0.1:{}\"] }}", near.port);
+	let agent = run(folder.clone(), "11", &known);
+	linked(&agent);
+	until("the file", || file.exists().then_some(()));
+	// What is dropped is killed.
+	drop(agent);
+
+	// From now on nobody tells the agent where that node is.
+	let lost = format!("{{ node = \"{node}\" }}");
+	let agent = run(folder.clone(), "11", &lost);
+	linked(&agent);
+	agent.stop();
+	let good = std::fs::read(&file).unwrap();
+
+	for damaged in [&good[..good.len() - 1], b"junk"] {
+		std::fs::write(&file, damaged).unwrap();
+		let agent = run(folder.clone(), "11", &lost);
+		sleep(Duration::from_secs(1));
+		assert_eq!(links(&agent), 0, "nothing of it is believed");
+		assert!(agent.log().contains("reached: it"), "{}", agent.log());
+		agent.stop();
+	}
+
+	// A whole one takes its place. Whoever is asked to stop writes at once.
+	let agent = run(folder, "11", &known);
+	linked(&agent);
+	agent.stop();
+	assert!(std::fs::read(&file).unwrap() == good);
 }

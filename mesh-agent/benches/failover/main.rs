@@ -5,6 +5,8 @@
 //! A stream of datagrams crosses the diamond the whole time. The time without traffic is the longest pause between two
 //! arrivals after the cut.
 
+#[path = "../common/command.rs"]
+mod command;
 #[path = "../../../e2e/laboratory/mod.rs"]
 #[allow(dead_code, unused_imports)]
 mod laboratory;
@@ -19,7 +21,8 @@ use std::{
 	time::{Duration, Instant},
 };
 
-use anyhow::{bail, ensure, Context, Result};
+use anyhow::{ensure, Context, Result};
+use clap::Parser;
 use serde_json::json;
 
 use laboratory::{lab, network, switch};
@@ -27,56 +30,26 @@ use laboratory::{lab, network, switch};
 use contestants::{Contestant, NAMES};
 use stream::Stream;
 
-const HELP: &str = "How long traffic is without a way when a link falls silent, beside babeld and yggdrasil.
-
-Usage: make failover [FAILOVER_ARGS=\"OPTIONS\"]
-
-  --runs N       cuts of each contestant (20)
-  --only NAME    one contestant: towpath, babeld, babeld-1s, yggdrasil; may be repeated
-  --help         this
-
-Needs root, babeld and yggdrasil. Prints a table on standard error and one JSON object as the last line of standard output.
-Example: make failover FAILOVER_ARGS=\"--runs 5 --only towpath\"";
-
 /// No contestant takes longer to find the other way.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Traffic must flow for so long before the next cut.
 const CALM: Duration = Duration::from_secs(3);
 
+/// How long traffic is without a way when a link falls silent, beside babeld and yggdrasil.
+#[derive(Parser)]
+#[command(
+	override_usage = "make failover [FAILOVER_ARGS=\"OPTIONS\"]",
+	args_override_self = true,
+	after_help = "Needs root, babeld and yggdrasil. Prints a table on standard error and one JSON object as the last line of standard output.
+Example: make failover FAILOVER_ARGS=\"--runs 5 --only towpath\""
+)]
 struct Options {
-	runs: usize,
+	/// Cuts of each contestant, up to 1000.
+	#[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=1000))]
+	runs: u64,
+	/// Only this contestant; may be repeated.
+	#[arg(long, value_name = "NAME", value_parser = command::one_of(NAMES))]
 	only: Vec<String>,
-}
-
-fn options() -> Result<Options> {
-	let mut options = Options { runs: 20, only: Vec::new() };
-	let mut arguments = std::env::args().skip(1);
-	while let Some(argument) = arguments.next() {
-		let mut value = || arguments.next().with_context(|| format!("{argument} needs a value; try --help"));
-		match argument.as_str() {
-			"--runs" => {
-				let value = value()?;
-				options.runs = value
-					.parse()
-					.ok()
-					.filter(|runs| (1..=1000).contains(runs))
-					.with_context(|| format!("--runs {value}: it must be a number from 1 to 1000"))?;
-			}
-			"--only" => {
-				let name = value()?;
-				ensure!(NAMES.contains(&name.as_str()), "--only {name}: it must be one of {}", NAMES.join(", "));
-				options.only.push(name);
-			}
-			"--help" => {
-				println!("{HELP}");
-				std::process::exit(0);
-			}
-			// Cargo says so to every benchmark.
-			"--bench" => {}
-			_ => bail!("{argument} is unknown; try --help"),
-		}
-	}
-	Ok(options)
 }
 
 fn main() {
@@ -84,28 +57,16 @@ fn main() {
 	let outcome = match arguments.next().as_deref() {
 		Some("send") => stream::send(arguments),
 		Some("receive") => stream::receive(arguments),
-		_ => match options() {
-			Ok(options) => compete(&options),
-			Err(error) => {
-				eprintln!("failover: {error:#}");
-				std::process::exit(2);
-			}
-		},
+		_ => compete(&command::options()),
 	};
-	if let Err(error) = outcome {
-		eprintln!("failover: {error:#}");
-		std::process::exit(1);
-	}
+	command::end("failover", outcome);
 }
 
 fn compete(options: &Options) -> Result<()> {
-	if let Some(why) = lab::obstacle() {
-		bail!("cannot compare here: {why}");
-	}
+	command::unless(lab::obstacle())?;
 	let mut results = serde_json::Map::new();
 	let mut table = Vec::new();
-	let chosen = NAMES.iter().filter(|name| options.only.is_empty() || options.only.iter().any(|only| only == *name));
-	for name in chosen {
+	for name in command::chosen(&NAMES, &options.only) {
 		let mut times = measure(name, options.runs)?;
 		times.sort();
 		let seconds = |time: &Duration| (time.as_secs_f64() * 1000.0).round() / 1000.0;
@@ -114,15 +75,15 @@ fn compete(options: &Options) -> Result<()> {
 		let (least, most) = (seconds(&times[0]), times.last().map_or(0.0, seconds));
 		table.push(format!("{name:12} {:4} {least:8.3} {median:8.3} {most:8.3}", times.len()));
 		let all: Vec<_> = times.iter().map(seconds).collect();
-		results.insert((*name).into(), json!({"runs": all.len(), "median_s": median, "max_s": most, "all_s": all}));
+		results.insert(name.into(), json!({"runs": all.len(), "median_s": median, "max_s": most, "all_s": all}));
 	}
-	eprintln!("{:12} {:>4} {:>8} {:>8} {:>8}   seconds without traffic", "", "runs", "least", "median", "most");
-	table.iter().for_each(|line| eprintln!("{line}"));
-	println!("{}", serde_json::Value::Object(results));
+	let head =
+		format!("{:12} {:>4} {:>8} {:>8} {:>8}   seconds without traffic", "", "runs", "least", "median", "most");
+	command::tell(&[head], &table, results);
 	Ok(())
 }
 
-fn measure(name: &str, runs: usize) -> Result<Vec<Duration>> {
+fn measure(name: &str, runs: u64) -> Result<Vec<Duration>> {
 	eprintln!("failover: {name}: starting");
 	let mut contestant = Contestant::start(name)?;
 	let mut stream = Stream::start(&mut contestant)?;

@@ -2,6 +2,9 @@
 //! hops, traffic across mixed routers, no forwarding loop while links are cut at random, and neighbours who announce what is
 //! not theirs.
 
+#[path = "../common/command.rs"]
+#[allow(dead_code)]
+mod command;
 #[path = "../../../e2e/laboratory/mod.rs"]
 #[allow(dead_code, unused_imports)]
 mod laboratory;
@@ -14,77 +17,49 @@ mod traffic;
 
 use std::{process::Command, time::Instant};
 
-use anyhow::{bail, ensure, Context, Result};
-use serde_json::{json, Value};
+use anyhow::{bail, ensure, Result};
+use clap::{builder::PossibleValue, builder::PossibleValuesParser, Parser};
+use serde_json::json;
 
 use laboratory::{lab, switch};
-
-const HELP: &str = "Plain mode beside babeld and BIRD, live in network namespaces.
-
-Usage: make interop [INTEROP_ARGS=\"OPTIONS\"]
-
-  --only NAME    one scenario, may be repeated:
-                   line      babeld – agent – BIRD – agent – babeld: routes, traffic, withdrawals, both families
-                   mac       authentication with babeld and BIRD, by HMAC-SHA256 and BLAKE2s, and wrong keys
-                   rtt       round trips measured with babeld, both ways
-                   v4-via-v6 IPv4 across cables without IPv4 addresses
-                   source    a route for packets from one network only, from babeld to babeld through us
-                   hostile   a neighbour that announces the overlay, our address, a default route
-                   diamond   links of babeld, BIRD and two agents cut and mended at random; no forwarding loop
-  --minutes N    how long links of the diamond are cut (3)
-  --seed N       which links, and when (the clock)
-  --help         this
-
-Needs root, babeld and bird2. Says on standard error what it sees; the last line of standard output is one JSON object. The
-exit code is 1 if anything is not as it must be.
-Examples: make interop INTEROP_ARGS=\"--only mac --only hostile\"
-          make interop INTEROP_ARGS=\"--only diamond --minutes 30 --seed 7\"";
 
 /// How long links are cut at most, in minutes: a day.
 const MAX_MINUTES: f64 = 1_440.0;
 
-/// What was asked for.
+/// Plain mode beside babeld and BIRD, live in network namespaces.
+#[derive(Parser)]
+#[command(
+	override_usage = "make interop [INTEROP_ARGS=\"OPTIONS\"]",
+	args_override_self = true,
+	after_help = "Needs root, babeld and bird2. Says on standard error what it sees; the last line of standard output is one JSON object. The
+exit code is 1 if anything is not as it must be.
+Examples: make interop INTEROP_ARGS=\"--only mac --only hostile\"
+          make interop INTEROP_ARGS=\"--only diamond --minutes 30 --seed 7\""
+)]
 pub struct Options {
+	/// Only this scenario; may be repeated.
+	#[arg(long, value_name = "NAME", value_parser = names())]
 	only: Vec<String>,
-	/// How long links are cut.
+	/// How long links of the diamond are cut, from 0.1 to 1440.
+	#[arg(long, value_name = "N", default_value_t = 3.0, value_parser = minutes)]
 	pub minutes: f64,
-	/// Which, and when.
+	/// Which links, and when; without it, what the clock says.
+	#[arg(long, value_name = "N", default_value_t = clock(), hide_default_value = true)]
 	pub seed: u64,
 }
 
-fn options() -> Result<Options> {
+fn names() -> PossibleValuesParser {
+	scenarios::ALL.map(|(name, about, _)| PossibleValue::new(name).help(about)).into()
+}
+
+fn minutes(text: &str) -> Result<f64, String> {
+	let minutes = text.parse().ok().filter(|minutes| (0.1..=MAX_MINUTES).contains(minutes));
+	minutes.ok_or_else(|| format!("it must be a number from 0.1 to {MAX_MINUTES}"))
+}
+
+fn clock() -> u64 {
 	let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-	let mut options = Options { only: Vec::new(), minutes: 3.0, seed: since.map_or(0, |since| since.as_secs()) };
-	let mut arguments = std::env::args().skip(1);
-	while let Some(argument) = arguments.next() {
-		let mut value = || arguments.next().with_context(|| format!("{argument} needs a value; try --help"));
-		match argument.as_str() {
-			"--only" => {
-				let name = value()?;
-				let known = scenarios::ALL.map(|(name, _)| name);
-				ensure!(known.contains(&name.as_str()), "--only {name}: it must be one of {}", known.join(", "));
-				options.only.push(name);
-			}
-			"--minutes" => {
-				let value = value()?;
-				let minutes = value.parse().ok().filter(|minutes| (0.1..=MAX_MINUTES).contains(minutes));
-				options.minutes =
-					minutes.with_context(|| format!("--minutes {value}: a number from 0.1 to {MAX_MINUTES}"))?;
-			}
-			"--seed" => {
-				let value = value()?;
-				options.seed = value.parse().ok().with_context(|| format!("--seed {value}: a whole number"))?;
-			}
-			"--help" => {
-				println!("{HELP}");
-				std::process::exit(0);
-			}
-			// Cargo says so to every benchmark.
-			"--bench" => {}
-			_ => bail!("{argument} is unknown; try --help"),
-		}
-	}
-	Ok(options)
+	since.map_or(0, |since| since.as_secs())
 }
 
 /// Progress, for people.
@@ -100,18 +75,9 @@ fn main() {
 		Some("receive") => traffic::receive(arguments),
 		Some("serve") => traffic::serve(),
 		Some("push") => traffic::push(arguments),
-		_ => match options() {
-			Ok(options) => all(&options),
-			Err(error) => {
-				eprintln!("interop: {error:#}");
-				std::process::exit(2);
-			}
-		},
+		_ => all(&command::options()),
 	};
-	if let Err(error) = outcome {
-		eprintln!("interop: {error:#}");
-		std::process::exit(1);
-	}
+	command::end("interop", outcome);
 }
 
 /// Why nothing can be compared on this machine, if so.
@@ -131,7 +97,7 @@ fn all(options: &Options) -> Result<()> {
 	let mut results = serde_json::Map::new();
 	let mut failed = Vec::new();
 	let chosen = |name: &str| options.only.is_empty() || options.only.iter().any(|only| only == name);
-	for (name, scenario) in scenarios::ALL.into_iter().filter(|(name, _)| chosen(name)) {
+	for (name, _, scenario) in scenarios::ALL.into_iter().filter(|(name, ..)| chosen(name)) {
 		say(&format!("{name}: starting"));
 		let begin = Instant::now();
 		let seen = scenario(options);
@@ -146,7 +112,7 @@ fn all(options: &Options) -> Result<()> {
 		};
 		results.insert(name.into(), result);
 	}
-	println!("{}", Value::Object(results));
+	command::tell(&[], &[], results);
 	ensure!(failed.is_empty(), "not as it must be: {}", failed.join(", "));
 	Ok(())
 }

@@ -23,15 +23,15 @@ use Make::{Agent, Babeld, Bird};
 /// What was seen, if everything was as it must be.
 pub type Scenario = fn(&Options) -> Result<Value>;
 
-/// All of them.
-pub const ALL: [(&str, Scenario); 7] = [
-	("line", line),
-	("mac", mac),
-	("rtt", rtt),
-	("v4-via-v6", v4_via_v6),
-	("source", source),
-	("hostile", hostile),
-	("diamond", diamond),
+/// All of them, and what each is about.
+pub const ALL: [(&str, &str, Scenario); 7] = [
+	("line", "babeld – agent – BIRD – agent – babeld: routes, traffic, withdrawals, both families", line),
+	("mac", "authentication with babeld and BIRD, by HMAC-SHA256 and BLAKE2s, and wrong keys", mac),
+	("rtt", "round trips measured with babeld, both ways", rtt),
+	("v4-via-v6", "IPv4 across cables without IPv4 addresses", v4_via_v6),
+	("source", "a route for packets from one network only, from babeld to babeld through us", source),
+	("hostile", "a neighbour that announces the overlay, our address, a default route", hostile),
+	("diamond", "links of babeld, BIRD and two agents cut and mended at random; no forwarding loop", diamond),
 ];
 
 const HMAC: Key = Key { algorithm: "hmac-sha256", secret: "towpath laboratory" };

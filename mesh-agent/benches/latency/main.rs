@@ -2,6 +2,9 @@
 //! buffer of half a second at each end, in a namespace that no agent sees. A TCP of the kernel fills it through the mesh, in one
 //! direction and then in the other, while the household pings the gateway. The same again with `pacing = false`.
 
+#[path = "../common/command.rs"]
+#[allow(dead_code)]
+mod command;
 #[path = "../../../e2e/laboratory/mod.rs"]
 #[allow(dead_code, unused_imports)]
 mod laboratory;
@@ -14,28 +17,14 @@ use std::{
 	time::{Duration, Instant},
 };
 
-use anyhow::{bail, ensure, Context, Result};
+use anyhow::{ensure, Context, Result};
+use clap::Parser;
 use serde_json::{json, Value};
 
 use laboratory::{lab, network, switch};
 
 use network::Network;
 use switch::SWITCHES;
-
-const HELP: &str = "What a flow that fills a slow link adds to pings beside it, with pacing and without.
-
-Usage: make latency [LATENCY_ARGS=\"OPTIONS\"]
-
-  --seconds N    how long each flow is measured (20)
-  --minutes N    the same in minutes
-  --mbit N       what the slow link carries; may be repeated (5 and 20)
-  --only NAME    paced or unpaced (both)
-  --help         this
-
-Needs root. Prints a table on standard error and one JSON object as the last line of standard output.
-Examples:
-  make latency LATENCY_ARGS=\"--seconds 60 --mbit 1\"
-  make latency LATENCY_ARGS=\"--minutes 10 --mbit 20 --only paced\"";
 
 const PORT: u16 = 9_701;
 /// TOW per MiB: so little that the deposit lasts for any flow.
@@ -46,47 +35,33 @@ const BUFFER: &str = "500ms";
 const START: Duration = Duration::from_secs(8);
 /// Between two pings.
 const EVERY: f64 = 0.1;
-/// What is compared, and what the agents' configuration says for it.
-const CONTESTANTS: [(&str, &str); 2] = [("paced", ""), ("unpaced", "pacing = false\n")];
+/// What is compared.
+const NAMES: [&str; 2] = ["paced", "unpaced"];
 const BASE_PINGS: u64 = 50;
 
+/// What a flow that fills a slow link adds to pings beside it, with pacing and without.
+#[derive(Parser)]
+#[command(
+	override_usage = "make latency [LATENCY_ARGS=\"OPTIONS\"]",
+	args_override_self = true,
+	after_help = "Needs root. Prints a table on standard error and one JSON object as the last line of standard output.
+Examples:
+  make latency LATENCY_ARGS=\"--seconds 60 --mbit 1\"
+  make latency LATENCY_ARGS=\"--minutes 10 --mbit 20 --only paced\""
+)]
 struct Options {
+	/// How long each flow is measured, up to a day.
+	#[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=86_400))]
 	seconds: u64,
+	/// The same in minutes.
+	#[arg(long, value_name = "N", overrides_with = "seconds", value_parser = clap::value_parser!(u64).range(1..=1_440))]
+	minutes: Option<u64>,
+	/// What the slow link carries, up to 1000; may be repeated.
+	#[arg(long, value_name = "N", default_values_t = [5, 20], value_parser = clap::value_parser!(u64).range(1..=1_000))]
 	mbit: Vec<u64>,
-	only: Option<String>,
-}
-
-fn options() -> Result<Options> {
-	let mut options = Options { seconds: 20, mbit: Vec::new(), only: None };
-	let mut arguments = std::env::args().skip(1);
-	while let Some(argument) = arguments.next() {
-		if argument == "--only" {
-			let name = arguments.next().filter(|name| CONTESTANTS.iter().any(|(known, _)| known == name));
-			options.only = Some(name.context("--only needs paced or unpaced")?);
-			continue;
-		}
-		let mut number = |most: u64| -> Result<u64> {
-			let value = arguments.next().with_context(|| format!("{argument} needs a value; try --help"))?;
-			let number = value.parse().ok().filter(|number| (1..=most).contains(number));
-			number.with_context(|| format!("{argument} {value}: it must be a number from 1 to {most}"))
-		};
-		match argument.as_str() {
-			"--seconds" => options.seconds = number(86_400)?,
-			"--minutes" => options.seconds = number(1_440)? * 60,
-			"--mbit" => options.mbit.push(number(1_000)?),
-			"--help" => {
-				println!("{HELP}");
-				std::process::exit(0);
-			}
-			// Cargo says so to every benchmark.
-			"--bench" => {}
-			_ => bail!("{argument} is unknown; try --help"),
-		}
-	}
-	if options.mbit.is_empty() {
-		options.mbit = vec![5, 20];
-	}
-	Ok(options)
+	/// With pacing or without; may be repeated.
+	#[arg(long, value_name = "NAME", value_parser = command::one_of(NAMES))]
+	only: Vec<String>,
 }
 
 fn main() {
@@ -94,18 +69,9 @@ fn main() {
 	let outcome = match arguments.next().as_deref() {
 		Some("serve") => serve(),
 		Some("load") => load(arguments),
-		_ => match options() {
-			Ok(options) => compare(&options),
-			Err(error) => {
-				eprintln!("latency: {error:#}");
-				std::process::exit(2);
-			}
-		},
+		_ => compare(&command::options()),
 	};
-	if let Err(error) = outcome {
-		eprintln!("latency: {error:#}");
-		std::process::exit(1);
-	}
+	command::end("latency", outcome);
 }
 
 /// `serve`: takes what is sent, or sends, as the first byte says.
@@ -149,18 +115,14 @@ impl Drop for Running {
 }
 
 fn compare(options: &Options) -> Result<()> {
-	if let Some(why) = lab::obstacle() {
-		bail!("cannot compare here: {why}");
-	}
+	command::unless(lab::obstacle())?;
+	let seconds = options.minutes.map_or(options.seconds, |minutes| minutes * 60);
 	let mut table = Vec::new();
 	let mut results = serde_json::Map::new();
-	for (name, more) in CONTESTANTS {
-		if options.only.as_deref().is_some_and(|only| only != name) {
-			continue;
-		}
+	for name in command::chosen(&NAMES, &options.only) {
 		eprintln!("latency: {name}: starting the network");
 		let mut network = Network::plan_with(&[SWITCHES], switch::link)?;
-		network.more = more.into();
+		network.more = if name == "unpaced" { "pacing = false\n".into() } else { String::new() };
 		network.price = PRICE;
 		network.start(1)?;
 		network.start_household()?;
@@ -170,16 +132,15 @@ fn compare(options: &Options) -> Result<()> {
 		network.until("an answer to a ping", |network| Ok(ping(network, &address, 1)?.len() == 1))?;
 		for mbit in &options.mbit {
 			for way in ["upload", "download"] {
-				let measured = measure(&mut network, &own, &address, *mbit, way, options.seconds);
+				let measured = measure(&mut network, &own, &address, *mbit, way, seconds);
 				let measured = measured.with_context(|| network.lab.logs())?;
 				table.push(format!("{name:8} {mbit:6} {way:9} {}", measured.line()));
 				results.insert(format!("{name}_{mbit}_{way}"), measured.json());
 			}
 		}
 	}
-	eprintln!("         Mbit/s            base ms   median added   99 % added   lost   of the link");
-	table.iter().for_each(|line| eprintln!("{line}"));
-	println!("{}", Value::Object(results));
+	let head = "         Mbit/s            base ms   median added   99 % added   lost   of the link";
+	command::tell(&[head.into()], &table, results);
 	Ok(())
 }
 

@@ -5,6 +5,8 @@
 //! once. The network is there when every router has a route to every other one; that packets really arrive is then tried with
 //! pairs that a circuit can join (babeld's packets go further, on a long line). After that nobody sends anything for a while, and what crosses the cables is control.
 
+#[path = "../common/command.rs"]
+mod command;
 #[path = "../../../e2e/laboratory/mod.rs"]
 #[allow(dead_code, unused_imports)]
 mod laboratory;
@@ -18,26 +20,15 @@ use std::{
 	time::{Duration, Instant},
 };
 
-use anyhow::{bail, ensure, Context, Result};
-use serde_json::{json, Value};
+use anyhow::{ensure, Context, Result};
+use clap::Parser;
+use serde_json::json;
 
 use laboratory::lab;
 
 use contestants::{Contestant, NAMES};
 use topology::Topology;
 use towpath_proto::wire::control::MAX_HOPS;
-
-const HELP: &str = "How fifty routers that are switched on become a network, and what that costs, beside babeld.
-
-Usage: make mesh50 [MESH50_ARGS=\"OPTIONS\"]
-
-  --size N           routers of a line, a grid and a random network (50); a community network has a size of its own, 51
-  --topology NAME    one shape: line, grid, random, community; may be repeated
-  --only NAME        one contestant: towpath, babeld, babeld-1s; may be repeated
-  --help             this
-
-Needs root and babeld. Prints a table on standard error and one JSON object as the last line of standard output.
-Example: make mesh50 MESH50_ARGS=\"--topology line --only towpath --size 20\"";
 
 /// No network takes longer.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -48,62 +39,30 @@ const QUIET: Duration = Duration::from_secs(30);
 /// Pairs that are tried.
 const PAIRS: usize = 50;
 /// Largest network: a machine's processes and the numbers of management networks end somewhere.
-const MOST: usize = 200;
+const MOST: u64 = 200;
 
+/// How fifty routers that are switched on become a network, and what that costs, beside babeld.
+#[derive(Parser)]
+#[command(
+	override_usage = "make mesh50 [MESH50_ARGS=\"OPTIONS\"]",
+	args_override_self = true,
+	after_help = "Needs root and babeld. Prints a table on standard error and one JSON object as the last line of standard output.
+Example: make mesh50 MESH50_ARGS=\"--topology line --only towpath --size 20\""
+)]
 struct Options {
-	size: usize,
-	topologies: Vec<&'static str>,
-	only: Vec<&'static str>,
-}
-
-fn one_of(names: &[&'static str], flag: &str, value: &str) -> Result<&'static str> {
-	let found = names.iter().find(|name| **name == value);
-	found.copied().with_context(|| format!("{flag} {value}: it must be one of {}", names.join(", ")))
-}
-
-fn options() -> Result<Options> {
-	let mut options = Options { size: 50, topologies: Vec::new(), only: Vec::new() };
-	let mut arguments = std::env::args().skip(1);
-	while let Some(argument) = arguments.next() {
-		let mut value = || arguments.next().with_context(|| format!("{argument} needs a value; try --help"));
-		match argument.as_str() {
-			"--size" => {
-				let value = value()?;
-				let size = value.parse().ok().filter(|size| (4..=MOST).contains(size));
-				options.size = size.with_context(|| format!("--size {value}: it must be a number from 4 to {MOST}"))?;
-			}
-			"--topology" => options.topologies.push(one_of(&topology::NAMES, "--topology", &value()?)?),
-			"--only" => options.only.push(one_of(&NAMES, "--only", &value()?)?),
-			"--help" => {
-				println!("{HELP}");
-				std::process::exit(0);
-			}
-			// Cargo says so to every benchmark.
-			"--bench" => {}
-			_ => bail!("{argument} is unknown; try --help"),
-		}
-	}
-	if options.topologies.is_empty() {
-		options.topologies = topology::NAMES.to_vec();
-	}
-	if options.only.is_empty() {
-		options.only = NAMES.to_vec();
-	}
-	Ok(options)
+	/// Routers of a line, a grid and a random network, from 4 to 200; a community network has a size of its own, 51.
+	#[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u64).range(4..=MOST))]
+	size: u64,
+	/// Only this shape; may be repeated.
+	#[arg(long = "topology", value_name = "NAME", value_parser = command::one_of(topology::NAMES))]
+	topologies: Vec<String>,
+	/// Only this contestant; may be repeated.
+	#[arg(long, value_name = "NAME", value_parser = command::one_of(NAMES))]
+	only: Vec<String>,
 }
 
 fn main() {
-	let outcome = match options() {
-		Ok(options) => compete(&options),
-		Err(error) => {
-			eprintln!("mesh50: {error:#}");
-			std::process::exit(2);
-		}
-	};
-	if let Err(error) = outcome {
-		eprintln!("mesh50: {error:#}");
-		std::process::exit(1);
-	}
+	command::end("mesh50", compete(&command::options()));
 }
 
 /// What was found out about one contestant on one network.
@@ -116,19 +75,17 @@ struct Figures {
 }
 
 fn compete(options: &Options) -> Result<()> {
-	if let Some(why) = lab::obstacle() {
-		bail!("cannot compare here: {why}");
-	}
+	command::unless(lab::obstacle())?;
 	let (mut results, mut table) = (serde_json::Map::new(), Vec::new());
-	for name in &options.topologies {
-		let topology = Topology::named(name, options.size)?;
+	for name in command::chosen(&topology::NAMES, &options.topologies) {
+		let topology = Topology::named(name, options.size as usize)?;
 		let (diameter, mean) = topology.extent().context("the network falls apart")?;
 		let (routers, links) = (topology.routers, topology.links.len());
 		let shape = format!("{routers} routers, {links} links, diameter {diameter}, mean path {mean:.2}");
 		eprintln!("mesh50: {name}: {shape}, at most {} neighbours", topology.most_neighbours());
 		table.push(format!("{name}: {shape}"));
 		let mut entry = json!({ "routers": routers, "links": links, "diameter": diameter, "mean_path": mean });
-		for contestant in &options.only {
+		for contestant in command::chosen(&NAMES, &options.only) {
 			let figures = measure(contestant, &topology)?;
 			table.push(format!(
 				"  {contestant:12} {:10.2} {:12.0} {:10.1} {:10.1} {:10.2}",
@@ -146,12 +103,14 @@ fn compete(options: &Options) -> Result<()> {
 				"cpu_ms_per_second": figures.cpu * 1000.0,
 			});
 		}
-		results.insert((*name).into(), entry);
+		results.insert(name.into(), entry);
 	}
-	eprintln!("{:14} {:>10} {:>12} {:>10} {:>10} {:>10}", "", "reachable", "control", "resident", "private", "CPU");
-	eprintln!("{:14} {:>10} {:>12} {:>10} {:>10} {:>10}", "per router", "s", "byte/s", "MiB", "MiB", "ms/s");
-	table.iter().for_each(|line| eprintln!("{line}"));
-	println!("{}", Value::Object(results));
+	let heads = [
+		["", "reachable", "control", "resident", "private", "CPU"],
+		["per router", "s", "byte/s", "MiB", "MiB", "ms/s"],
+	];
+	let heads = heads.map(|[a, b, c, d, e, f]| format!("{a:14} {b:>10} {c:>12} {d:>10} {e:>10} {f:>10}"));
+	command::tell(&heads, &table, results);
 	Ok(())
 }
 

@@ -2,6 +2,8 @@
 //! is. The other one is the processor time that relaying takes: of a relay's own processes, and of the whole machine, which also
 //! counts what the kernel does and what both ends need.
 
+#[path = "../common/command.rs"]
+mod command;
 #[path = "../../../e2e/laboratory/mod.rs"]
 #[allow(dead_code, unused_imports)]
 mod laboratory;
@@ -13,24 +15,13 @@ mod processor;
 
 use std::{process::Stdio, thread::sleep, time::Duration};
 
-use anyhow::{bail, ensure, Context, Result};
+use anyhow::{Context, Result};
+use clap::Parser;
 use serde_json::{json, Value};
 
 use laboratory::{lab, network};
 
 use contestants::{Contestant, NAMES};
-
-const HELP: &str = "What it costs to relay: speed through two relays and processor time, beside yggdrasil, wireguard-go and the kernel.
-
-Usage: make relay [RELAY_ARGS=\"OPTIONS\"]
-
-  --runs N       runs of each contestant (5)
-  --seconds N    how long each run is (10)
-  --only NAME    one contestant: towpath, yggdrasil, wireguard-go, kernel; may be repeated
-  --help         this
-
-Needs root, yggdrasil, wireguard-go, wg and iperf3, and a machine that does nothing else. Prints a table on standard error and one
-JSON object as the last line of standard output. Example: make relay RELAY_ARGS=\"--runs 3 --only towpath --only yggdrasil\"";
 
 /// Bytes of the packets that processor time is told for.
 const PACKET: f64 = 1_400.0;
@@ -38,9 +29,23 @@ const PACKET: f64 = 1_400.0;
 const START: u64 = 2;
 const PORT: &str = "5201";
 
+/// What it costs to relay: speed through two relays and processor time, beside yggdrasil, wireguard-go and the kernel.
+#[derive(Parser)]
+#[command(
+	override_usage = "make relay [RELAY_ARGS=\"OPTIONS\"]",
+	args_override_self = true,
+	after_help = "Needs root, yggdrasil, wireguard-go, wg and iperf3, and a machine that does nothing else. Prints a table on standard error and one
+JSON object as the last line of standard output. Example: make relay RELAY_ARGS=\"--runs 3 --only towpath --only yggdrasil\""
+)]
 struct Options {
-	runs: usize,
+	/// Runs of each contestant, up to 1000.
+	#[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=1_000))]
+	runs: u64,
+	/// How long each run is, from 2 to 600.
+	#[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(2..=600))]
 	seconds: u64,
+	/// Only this contestant; may be repeated.
+	#[arg(long, value_name = "NAME", value_parser = command::one_of(NAMES))]
 	only: Vec<String>,
 }
 
@@ -56,60 +61,16 @@ struct Run {
 	wire: f64,
 }
 
-fn options() -> Result<Options> {
-	let mut options = Options { runs: 5, seconds: 10, only: Vec::new() };
-	let mut arguments = std::env::args().skip(1);
-	while let Some(argument) = arguments.next() {
-		let mut value = || arguments.next().with_context(|| format!("{argument} needs a value; try --help"));
-		match argument.as_str() {
-			"--runs" => options.runs = number(&argument, &value()?, 1, 1_000)? as usize,
-			"--seconds" => options.seconds = number(&argument, &value()?, 2, 600)?,
-			"--only" => {
-				let name = value()?;
-				ensure!(NAMES.contains(&name.as_str()), "--only {name}: it must be one of {}", NAMES.join(", "));
-				options.only.push(name);
-			}
-			"--help" => {
-				println!("{HELP}");
-				std::process::exit(0);
-			}
-			// Cargo says so to every benchmark.
-			"--bench" => {}
-			_ => bail!("{argument} is unknown; try --help"),
-		}
-	}
-	Ok(options)
-}
-
-fn number(argument: &str, value: &str, least: u64, most: u64) -> Result<u64> {
-	let number = value.parse().ok().filter(|number| (least..=most).contains(number));
-	number.with_context(|| format!("{argument} {value}: it must be a number from {least} to {most}"))
-}
-
 fn main() {
-	let outcome = options().map(|options| compare(&options));
-	match outcome {
-		Ok(Ok(())) => {}
-		Ok(Err(error)) => {
-			eprintln!("relay: {error:#}");
-			std::process::exit(1);
-		}
-		Err(error) => {
-			eprintln!("relay: {error:#}");
-			std::process::exit(2);
-		}
-	}
+	command::end("relay", compare(&command::options()));
 }
 
 fn compare(options: &Options) -> Result<()> {
-	if let Some(why) = lab::obstacle() {
-		bail!("cannot compare here: {why}");
-	}
+	command::unless(lab::obstacle())?;
 	yggdrasil::require("iperf3", "iperf3")?;
 	let mut results = serde_json::Map::new();
 	let mut table = Vec::new();
-	let chosen = NAMES.iter().filter(|name| options.only.is_empty() || options.only.iter().any(|only| only == *name));
-	for name in chosen {
+	for name in command::chosen(&NAMES, &options.only) {
 		let runs = measure(name, options)?;
 		let rate = median(runs.iter().map(|run| run.rate / 1e6));
 		let relay = runs.iter().map(|run| run.relay).collect::<Option<Vec<_>>>().map(|times| median(times.into_iter()));
@@ -123,12 +84,11 @@ fn compare(options: &Options) -> Result<()> {
 			"runs": all.len(), "mbit_s": rate.round(), "all_mbit_s": all, "relay_ns_per_packet": relay,
 			"machine_ns_per_packet": machine, "wire_bytes_per_byte": wire,
 		});
-		results.insert((*name).into(), told);
+		results.insert(name.into(), told);
 	}
-	eprintln!("{:14} {:>4} {:>8} {:>10} {:>10} {:>8}", "", "runs", "Mbit/s", "relay ns", "machine ns", "wire");
-	table.iter().for_each(|line| eprintln!("{line}"));
-	eprintln!("ns of processor time for {PACKET} bytes, in one relay's processes and in the whole machine; bytes on the wire for one byte");
-	println!("{}", Value::Object(results));
+	table.push(format!("ns of processor time for {PACKET} bytes, in one relay's processes and in the whole machine; bytes on the wire for one byte"));
+	let head = format!("{:14} {:>4} {:>8} {:>10} {:>10} {:>8}", "", "runs", "Mbit/s", "relay ns", "machine ns", "wire");
+	command::tell(&[head], &table, results);
 	Ok(())
 }
 

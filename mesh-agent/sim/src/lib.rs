@@ -5,6 +5,7 @@ mod chain;
 pub mod flow;
 pub mod goodput;
 pub mod latency;
+pub mod memory;
 mod net;
 mod wire;
 

@@ -1,10 +1,15 @@
-//! Experiments in virtual time: `towpath-sim paid-goodput` and `towpath-sim latency`.
+//! Experiments in virtual time: `towpath-sim paid-goodput`, `towpath-sim latency` and `towpath-sim memory`.
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
+use towpath_fuzz::heap::Counting;
 use towpath_sim::{
 	goodput::Scenario,
 	latency::{Beside, Experiment as Slow},
+	memory,
 };
+
+#[global_allocator]
+static HEAP: Counting = Counting;
 
 /// Experiments with the protocol core in virtual time.
 #[derive(Parser)]
@@ -31,12 +36,46 @@ enum Experiment {
 		#[arg(long, default_value = "")]
 		only: String,
 	},
+	/// What circuits take of memory: a relay that a thousand cross, and one that is busy, at both ends and between them.
+	Memory {
+		/// How to print it.
+		#[arg(long, value_enum, default_value = "text")]
+		output: Output,
+	},
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Output {
+	/// A table.
+	Text,
+	/// One JSON object.
+	Json,
 }
 
 fn main() {
 	match Cli::parse().experiment {
 		Experiment::PaidGoodput { seeds, only } => paid_goodput(seeds, &only),
 		Experiment::Latency { only } => latency(&only),
+		Experiment::Memory { output } => memory(output),
+	}
+}
+
+fn memory(output: Output) {
+	let figures = memory::weigh(memory::THOUSAND);
+	if matches!(output, Output::Json) {
+		return println!("{}", figures.json());
+	}
+	let mib = |bytes: usize| bytes as f64 / f64::from(1 << 20);
+	println!(
+		"a relay with {} links: {:.2} MiB on the heap, and with {} circuits {:.2} MiB",
+		figures.links,
+		mib(figures.relay_without),
+		figures.circuits,
+		mib(figures.relay_with),
+	);
+	println!("bytes of one circuit    source     relay   far end");
+	for (state, cost) in [("quiet", figures.quiet), ("busy", figures.busy), ("calm again", figures.calm)] {
+		println!("{state:20}  {:8}  {:8}  {:8}", cost.source, cost.relay, cost.far);
 	}
 }
 

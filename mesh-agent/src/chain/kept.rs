@@ -206,12 +206,7 @@ mod tests {
 		let bytes = encode(&GENESIS, &some());
 		assert_eq!(decode(&GENESIS, &bytes).unwrap(), some());
 		assert!(decode(&[8; 32], &bytes).unwrap_err().to_string().contains("another network"));
-		for at in 0..bytes.len() {
-			let mut damaged = bytes.clone();
-			damaged[at] ^= 1;
-			assert!(decode(&GENESIS, &damaged).is_err(), "byte {at}");
-			assert!(decode(&GENESIS, &bytes[..at]).is_err(), "cut at {at}");
-		}
+		sealed::assert_guarded(&bytes, |bytes| decode(&GENESIS, bytes));
 		// A checksum is no proof of sense.
 		for junk in [&[][..], &[0xff; 64][..], &(GENESIS, u64::MAX).encode()] {
 			assert!(decode(&GENESIS, &sealed::seal(&DOMAIN, junk)).is_err());

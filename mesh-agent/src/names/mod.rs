@@ -74,9 +74,12 @@ impl Names {
 	pub fn new(height: u64, entries: impl IntoIterator<Item = (Vec<u8>, NodeId)>) -> Self {
 		let mut names = Self { height, ..Self::default() };
 		for (name, node) in entries.into_iter().filter(|(name, _)| is_valid(name)).take(MAX_NAMES) {
-			let Ok(name) = String::from_utf8(name) else { continue };
-			names.by_address.insert(node.overlay_address(), name.clone());
-			names.by_name.insert(name, node);
+			let (Ok(name), address) = (String::from_utf8(name), node.overlay_address()) else { continue };
+			// The chain has each name and each node once. A file may say anything, and both tables have to tell the same.
+			if !names.by_name.contains_key(&name) && !names.by_address.contains_key(&address) {
+				names.by_address.insert(address, name.clone());
+				names.by_name.insert(name, node);
+			}
 		}
 		names
 	}
@@ -171,6 +174,16 @@ mod tests {
 		assert_eq!(Names::default().resolve(&format!("a{name}")), Found::Nobody);
 		let last = if label.ends_with('b') { 'c' } else { 'b' };
 		assert_eq!(Names::default().resolve(&format!("{}{last}.mesh", &label[..51])), Found::Nobody);
+	}
+
+	#[test]
+	fn a_name_or_a_node_that_is_there_twice_counts_once_and_addresses_lead_to_names_that_lead_back() {
+		let entry = |name: &str, byte| (name.as_bytes().to_vec(), NodeId([byte; 32]));
+		let names = Names::new(7, [entry("garden", 1), entry("garden", 2), entry("maple-7", 1), entry("school", 2)]);
+		assert_eq!(names, Names::new(7, [entry("garden", 1), entry("school", 2)]));
+		let address = |byte| NodeId([byte; 32]).overlay_address();
+		assert_eq!(names.of_address(&address(1)).as_deref(), Some("garden.mesh"));
+		assert_eq!(names.of_address(&address(2)).as_deref(), Some("school.mesh"));
 	}
 
 	#[test]

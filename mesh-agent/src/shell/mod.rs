@@ -132,6 +132,7 @@ struct Shell {
 	datagrams: Datagrams,
 	names: names::Keeper,
 	keeper: kept::Keeper,
+	reached: Rc<peers::reached::Keeper>,
 	policy: Option<Rc<ExitPolicy>>,
 	kernel: Option<Rc<exit::Kernel>>,
 	own: OverlayAddress,
@@ -357,6 +358,7 @@ impl Shell {
 			}
 		}
 		self.drain().await?;
+		self.reached.finish(&self.shared);
 		self.kernel.iter().for_each(|kernel| kernel.finish());
 		self.shared.limits.borrow().iter().for_each(|limits| limits.finish());
 		info!("stopped");

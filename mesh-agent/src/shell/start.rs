@@ -82,6 +82,7 @@ pub(super) async fn start(config: Config) -> Result<Started> {
 	shared.names.replace(known);
 	let (keeper, earlier) = chain::kept::Keeper::open(&config.folder, genesis)?;
 	shared.kept.replace(earlier);
+	let reached = peers::reached::Keeper::open(&config.folder, genesis)?;
 	let draws = config.router.is_some() && config.chain.draw_rewards;
 	let witnesses = chain::Witnesses::new(genesis, config.chain.witnesses.clone());
 	let (chain, updates) =
@@ -118,6 +119,7 @@ pub(super) async fn start(config: Config) -> Result<Started> {
 		services: Services::new(shared.clone(), own, services, config.tun.is_none()),
 		names,
 		keeper,
+		reached,
 		policy,
 		kernel,
 		own,
@@ -245,6 +247,7 @@ impl Shell {
 		self.shared.agent.borrow_mut().set_introductions(self.config.introductions().core());
 		discovery::start(&self.shared, &self.config, &mut self.udp);
 		peers::start(&self.shared, &self.config.peers, self.udp.address()?);
+		self.reached.start(&self.shared);
 		if let Some(router) = &self.config.router {
 			self.shared.agent.borrow_mut().set_unsecured_limit(router.unsecured_when_cut_off);
 		}

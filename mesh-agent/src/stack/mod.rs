@@ -16,7 +16,7 @@ pub mod payer;
 mod pool;
 pub mod services;
 #[cfg(test)]
-mod testing;
+pub mod testing;
 
 pub use device::{Inbox, Outlet};
 pub use ip::{clamp_segments, endpoints, split, udp_packet, udp_payload, Endpoints, Transport};

@@ -20,6 +20,8 @@ pub struct PeerStatus {
 	pub node: Option<NodeId>,
 	/// Where it may be, the likeliest first.
 	pub addresses: Vec<SocketAddr>,
+	/// Where its link was last, in this run or in the one that [`Agent::recall_address`] told of.
+	pub last: Option<SocketAddr>,
 	/// For how long there has been no link to it; nothing while there is one.
 	pub missing: Option<Duration>,
 	/// For how many rounds neighbours were asked to introduce us, what came of it last, and when the next one is.
@@ -38,12 +40,18 @@ impl Agent {
 		self.links.set_addresses(peer, source, addresses, now);
 	}
 
+	/// Where a peer that is a node was last, as an earlier run knew it: it is called there first.
+	pub fn recall_address(&mut self, peer: PeerId, at: SocketAddr, now: Instant) {
+		self.links.recall_address(peer, at, now);
+	}
+
 	/// All of them.
 	pub fn peers(&self, now: Instant) -> impl Iterator<Item = PeerStatus> + '_ {
 		self.links.peers().map(move |(id, peer)| PeerStatus {
 			id,
 			node: peer.node,
 			addresses: peer.addresses().collect(),
+			last: peer.last,
 			missing: peer.missing.map(|since| now.since(since)),
 			introduction: peer.node.and_then(|node| {
 				let wish = self.rendezvous.wishes.get(&node)?;

@@ -1,6 +1,6 @@
 //! A router's part in setting circuits up: offers, binds and refusals.
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 
 use towpath_primitives::Signature;
 
@@ -92,7 +92,7 @@ impl Agent {
 					Handshake::new(Role::Responder, USAGE, &[], &self.config.secrets, &self.crypto, seed);
 				handshake.read(&setup.noise).ok()?;
 				let noise = handshake.write(&[]).ok()?;
-				Some(FarEnd {
+				Some(Box::new(FarEnd {
 					handshake: Some(handshake),
 					noise,
 					end: None,
@@ -108,7 +108,7 @@ impl Agent {
 					reported: (0, 0, now),
 					pace: LEAST_PACE,
 					paced: Pacer::new(now),
-				})
+				}))
 			}
 		};
 		let secret: [u8; 32] = self.random();

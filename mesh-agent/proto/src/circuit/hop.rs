@@ -7,7 +7,7 @@
 //!               └──10 s without either──> gone
 //! ```
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 use core::time::Duration;
 
 use towpath_primitives::{ChannelId, NodeId, OverlayAddress, Signature};
@@ -130,8 +130,8 @@ pub struct Hop {
 	pub own_label: u32,
 	/// The way on; nothing at the destination.
 	pub onward: Option<Onward>,
-	/// At the destination.
-	pub far: Option<FarEnd>,
+	/// At the destination. Apart, because most circuits only pass: a router that carries them keeps no room for it.
+	pub far: Option<Box<FarEnd>>,
 	/// Shared with the source.
 	pub keys: HopKeys,
 	/// Our terms.

@@ -72,6 +72,11 @@ impl Links {
 		self.peers.set(peer, source, addresses, now);
 	}
 
+	/// Where it was last, as an earlier run knew it.
+	pub fn recall_address(&mut self, peer: PeerId, at: SocketAddr, now: Instant) {
+		self.peers.recall(peer, at, now);
+	}
+
 	/// All of them.
 	pub(crate) fn peers(&self) -> impl Iterator<Item = (PeerId, &super::peers::Peer)> {
 		self.peers.iter()

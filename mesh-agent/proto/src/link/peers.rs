@@ -40,7 +40,7 @@ pub(crate) struct Peer {
 	configured: Vec<SocketAddr>,
 	registry: Vec<SocketAddr>,
 	/// Where its link was last.
-	last: Option<SocketAddr>,
+	pub last: Option<SocketAddr>,
 	/// Its link, as far as is known.
 	pub link: Option<LinkId>,
 	/// What is still to be called in this round.
@@ -142,6 +142,16 @@ impl Peers {
 			peer.round.clear();
 			(peer.next, peer.pause) = (now, REDIAL.0);
 		}
+	}
+
+	/// Where a node was last, as an earlier run knew it; what this one has seen itself counts more. Nothing is recalled of whoever
+	/// is behind a name alone: somebody else may be at that address by now, and nobody would notice.
+	pub fn recall(&mut self, id: PeerId, at: SocketAddr, now: Instant) {
+		let peer = self.all.get_mut(&id).filter(|peer| peer.node.is_some() && peer.last.is_none());
+		let Some(peer) = peer.filter(|_| is_callable(at)) else { return };
+		peer.last = Some(at);
+		peer.round.clear();
+		(peer.next, peer.pause) = (now, REDIAL.0);
 	}
 
 	/// The one that is this node.
@@ -250,6 +260,28 @@ mod tests {
 		peers.follow(|_| None, |_| None, at(5_000));
 		assert_eq!(calls(&mut peers, 5_000, 5_300), [(5_000, address(9)), (5_250, address(1))]);
 		assert_eq!(peers.of(&NODE).unwrap().1.missing, Some(at(5_000)));
+	}
+
+	#[test]
+	fn what_an_earlier_run_knew_of_a_node_is_called_first_until_this_one_knows_better() {
+		let mut peers = Peers::default();
+		let [node, name] = [Some(NODE), None].map(|node| peers.add(node, at(0)).unwrap());
+		for id in [node, name] {
+			peers.set(id, Source::Configured, &[address(1)], at(0));
+			// No group is called, and the first word counts.
+			peers.recall(id, SocketAddr::from(([224, 0, 0, 1], 7)), at(0));
+			peers.recall(id, address(9), at(0));
+			peers.recall(id, address(8), at(0));
+		}
+		let called = calls(&mut peers, 0, 300);
+		assert_eq!(
+			called,
+			[(0, address(9)), (0, address(1)), (250, address(1))],
+			"the name's address is the name's alone"
+		);
+		peers.follow(|_| Some(LinkId(4)), |_| Some(address(7)), at(300));
+		peers.recall(node, address(9), at(300));
+		assert_eq!(peers.of(&NODE).unwrap().1.addresses().next(), Some(address(7)));
 	}
 
 	#[test]

@@ -7,13 +7,14 @@ use crate::{
 };
 use smoltcp::{
 	phy::ChecksumCapabilities,
-	wire::{IpProtocol, Ipv4Packet, Ipv4Repr, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber},
+	wire::{IpProtocol, Ipv4Packet, Ipv4Repr, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber, IPV4_HEADER_LEN},
 };
+use towpath_fuzz::heap;
 
 const PEER: OverlayAddress = OverlayAddress([0xfd; 16]);
 
-/// A connection's first packet, whose checksum is wrong.
-fn spoilt(port: u16, to: SocketAddr) -> Vec<u8> {
+/// A connection's first packet.
+fn first(port: u16, to: SocketAddr) -> Vec<u8> {
 	let IpAddr::V4(dst_addr) = to.ip() else { unreachable!() };
 	let tcp = TcpRepr {
 		src_port: port,
@@ -35,7 +36,13 @@ fn spoilt(port: u16, to: SocketAddr) -> Vec<u8> {
 	ip.emit(&mut Ipv4Packet::new_unchecked(&mut bytes[..]), &checksums);
 	let payload = &mut bytes[ip.buffer_len()..];
 	tcp.emit(&mut TcpPacket::new_unchecked(&mut *payload), &PAYER_V4.into(), &dst_addr.into(), &checksums);
-	payload[16] ^= 1;
+	bytes
+}
+
+/// The same, and its checksum is wrong.
+fn spoilt(port: u16, to: SocketAddr) -> Vec<u8> {
+	let mut bytes = first(port, to);
+	bytes[IPV4_HEADER_LEN + 16] ^= 1;
 	bytes
 }
 
@@ -48,12 +55,58 @@ async fn until(what: &str, mut holds: impl FnMut() -> bool) {
 	tokio::time::timeout(Duration::from_secs(20), wait).await.expect(what);
 }
 
+/// A gateway that lets connections to this machine out.
+fn limits(folder: &std::path::Path) -> (Rc<ExitPolicy>, Rc<Limits>) {
+	let config = config::Gateway { allow: vec!["127.0.0.0/8".parse().unwrap()], ..Default::default() };
+	let policy = Rc::new(ExitPolicy::new(&config).unwrap());
+	(policy, Rc::new(Limits::new(&config, folder).unwrap()))
+}
+
+/// What a gateway may have on the heap for each payer's stack, connections' buffers not counted.
+const STACK: usize = 12 * 1024;
+
+#[tokio::test]
+async fn a_full_gateway_takes_what_its_connections_buffers_may_and_a_few_kilobytes_a_payer() {
+	let folder = tempfile::tempdir().unwrap();
+	let (policy, limits) = limits(folder.path());
+	let story = async {
+		let socket = TcpSocket::new_v4().unwrap();
+		socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+		// Nobody accepts: what is outside shall cost this process nothing.
+		let listener = socket.listen(1024).unwrap();
+		let to = listener.local_addr().unwrap();
+		let mut payers = Payers::new(shared(), OverlayAddress([0xfc; 16]), policy, limits.clone());
+		let before = heap::live();
+		for port in 1.. {
+			let refused = limits.crowd().refused();
+			for number in 0..MAX_PAYERS {
+				payers.take(OverlayAddress([number as u8; 16]), first(port, to));
+			}
+			tokio::time::sleep(Duration::from_millis(100)).await;
+			if limits.crowd().refused() >= refused + MAX_PAYERS as u64 {
+				break;
+			}
+		}
+		until("all are connected", || heap::live() - before >= limits.crowd().facts().2).await;
+		let ((stacks, sockets, bytes), held) = (limits.crowd().facts(), heap::live() - before);
+		let mib = |bytes: usize| bytes as f64 / f64::from(1 << 20);
+		let rest = held - bytes;
+		println!(
+			"{stacks} payers, {sockets} connections: {:.1} MiB on the heap, {:.1} MiB of them buffers; {} bytes a payer for the rest",
+			mib(held),
+			mib(bytes),
+			rest / stacks,
+		);
+		assert!(stacks == MAX_PAYERS && bytes > 250 << 20, "it is full: {stacks} payers, {bytes} bytes");
+		assert!(rest <= stacks * STACK, "{rest} bytes for {stacks} stacks");
+	};
+	tokio::task::LocalSet::new().run_until(story).await;
+}
+
 #[tokio::test]
 async fn a_first_packet_that_opens_nothing_leaves_no_connection_and_an_idle_stack_ends() {
 	let folder = tempfile::tempdir().unwrap();
-	let config = config::Gateway { allow: vec!["127.0.0.0/8".parse().unwrap()], ..Default::default() };
-	let policy = Rc::new(ExitPolicy::new(&config).unwrap());
-	let limits = Rc::new(Limits::new(&config, folder.path()).unwrap());
+	let (policy, limits) = limits(folder.path());
 	let story = async {
 		let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
 		let to = listener.local_addr().unwrap();
