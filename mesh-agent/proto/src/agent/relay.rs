@@ -103,6 +103,7 @@ impl Agent {
 					queue: super::Queue::default(),
 					flight: Flight::default(),
 					before: None,
+					patient: now,
 					stamp: 0,
 					echo: None,
 					reported: (0, 0, now),

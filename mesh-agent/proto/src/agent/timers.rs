@@ -84,6 +84,7 @@ impl Agent {
 		self.notice_unanswered(now);
 		self.tell_lengths(now);
 		self.tend_kept(now);
+		self.tend_undurable(now);
 		self.forget_gone(now);
 		over.into_iter().for_each(|id| self.remove_hop(id));
 		self.tend_unpaid(now);
