@@ -263,6 +263,9 @@ impl Agent {
 			passed.into += length as u64;
 			passed.sequence = passed.sequence.max(sequence);
 		}
+		if target.direction == Direction::Up && !matches!(verdict, Verdict::Drop(_)) {
+			hop.alive = now;
+		}
 		match verdict {
 			Verdict::Drop(reason) => self.drop_packet(reason),
 			Verdict::Deliver => {

@@ -281,7 +281,7 @@ impl Agent {
 			return self.drop_packet(Reason::MessageTag);
 		}
 		hop.heard = relayed.counter;
-		hop.used = now;
+		(hop.used, hop.alive) = (now, now);
 		match decode(&relayed.body) {
 			Some(ToRouter::Ask) => self.send_reading(id, now),
 			Some(ToRouter::Receipt(signed)) => self.take_receipt(id, signed, now),

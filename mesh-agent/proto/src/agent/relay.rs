@@ -156,6 +156,7 @@ impl Agent {
 			complained: Instant::default(),
 			since: now,
 			used: now,
+			alive: now,
 			expires: now + core::time::Duration::from_secs(u64::from(OFFER_LIFETIME)),
 		};
 		self.hops.insert(id, hop);
@@ -298,7 +299,7 @@ impl Agent {
 		let Some(hop) = self.hops.get_mut(&id) else { return };
 		hop.binding = binding;
 		hop.expires = now + core::time::Duration::from_secs(u64::from(lifetime));
-		hop.used = now;
+		(hop.used, hop.alive) = (now, now);
 		self.send_reading(id, now);
 		self.report_now(id, now);
 	}

@@ -160,6 +160,8 @@ pub struct Hop {
 	pub since: Instant,
 	/// When something passed.
 	pub used: Instant,
+	/// When something came from the source: one that still knows of it says something every ten seconds.
+	pub alive: Instant,
 	/// The bind's end.
 	pub expires: Instant,
 }

@@ -82,6 +82,8 @@ impl Quality {
 pub struct Link {
 	/// Who is at the other end.
 	pub peer: NodeId,
+	/// Its Noise key, as of the newest handshake.
+	noise: [u8; 32],
 	/// Where it was last heard from.
 	pub endpoint: SocketAddr,
 	/// Where the neighbour sees us, it says.
