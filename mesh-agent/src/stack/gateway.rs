@@ -367,4 +367,4 @@ fn outside_udp(policy: &ExitPolicy, to: SocketAddr) -> IoResult<UdpSocket> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

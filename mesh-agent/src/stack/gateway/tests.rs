@@ -15,7 +15,7 @@ use crate::{config, stack::PAYER_V4};
 
 const PEER: OverlayAddress = OverlayAddress([0xfd; 16]);
 
-fn shared() -> Rc<Shared> {
+pub(crate) fn shared() -> Rc<Shared> {
 	let secrets = Secrets { genesis: [1; 32], node_seed: [2; 32], noise: [3; 32] };
 	let limits = towpath_proto::settlement::Limits { unsecured: 0, unsecured_total: 0 };
 	let config = agent::Config {
