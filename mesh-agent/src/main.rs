@@ -20,6 +20,7 @@ mod metrics;
 mod names;
 mod operator;
 mod peers;
+mod place;
 mod plain;
 mod policy;
 mod proxy;

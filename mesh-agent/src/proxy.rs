@@ -2,6 +2,7 @@
 //! applications of this machine ([`request`] reads what they want). Names of the mesh are resolved here and lead to their owners; all others are resolved at the
 //! gateway, and lead out there.
 
+mod door;
 mod request;
 
 use std::{
@@ -25,6 +26,7 @@ use crate::{
 	shell::Shared,
 	stack::inside::Inside,
 };
+use door::Entry;
 use request::{http, socks, Target, SOCKS5};
 
 /// An application that does not say what it wants within this is cut off.
@@ -41,17 +43,17 @@ pub struct Ways {
 	pub inside: Rc<Inside>,
 }
 
-/// Serves applications until the listener fails.
-pub async fn serve(listener: TcpListener, ways: Ways) -> Result<()> {
-	loop {
-		let (stream, from) = listener.accept().await.context("the proxy cannot accept connections")?;
+/// Serves applications for ever.
+pub async fn serve(listener: TcpListener, ways: Ways) {
+	let serve = |(stream, from): (TcpStream, SocketAddr), entry| {
 		let ways = ways.clone();
 		tokio::task::spawn_local(async move {
-			if let Err(error) = handle(stream, ways).await {
+			if let Err(error) = handle(stream, entry, ways).await {
 				debug!(%from, "proxy: {error:#}");
 			}
 		});
-	}
+	};
+	door::receive(async || listener.accept().await, serve).await;
 }
 
 #[derive(Clone, Copy)]
@@ -60,7 +62,7 @@ enum Dialect {
 	Http,
 }
 
-async fn handle(mut stream: TcpStream, ways: Ways) -> Result<()> {
+async fn handle(mut stream: TcpStream, entry: Entry, ways: Ways) -> Result<()> {
 	stream.set_nodelay(true)?;
 	let request = async {
 		let mut first = [0];
@@ -71,6 +73,10 @@ async fn handle(mut stream: TcpStream, ways: Ways) -> Result<()> {
 		}
 	};
 	let (dialect, target) = tokio::time::timeout(REQUEST_TIMEOUT, request).await.context("no request in time")??;
+	let place = match entry {
+		Entry::In(place) => place,
+		Entry::Full(_told) => return crowded(stream, dialect).await,
+	};
 	let to = match target {
 		Target::Address(to) => to,
 		Target::Name(name, port) => match ways.resolve(&name).await {
@@ -84,14 +90,18 @@ async fn handle(mut stream: TcpStream, ways: Ways) -> Result<()> {
 	};
 	if let IpAddr::V6(v6) = to.ip() {
 		if names::is_overlay(v6) {
-			return match ways.inside.connect(stream, OverlayAddress(v6.octets()), to.port(), greeting).await {
+			return match ways
+				.inside
+				.connect(stream, OverlayAddress(v6.octets()), to.port(), greeting, Some(place))
+				.await
+			{
 				Ok(stream) => refuse(stream, dialect, anyhow::anyhow!("{to} cannot be reached in the mesh")).await,
 				// The stack has it now.
 				Err(_) => Ok(()),
 			};
 		}
 	}
-	match ways.exits.connect(stream, to, greeting).await {
+	match ways.exits.connect(stream, to, greeting, &place).await {
 		Some((stream, None)) => {
 			refuse(stream, dialect, anyhow::anyhow!("{to} cannot be reached through the gateway")).await
 		}
@@ -129,6 +139,13 @@ async fn forbid(stream: TcpStream, dialect: Dialect, to: SocketAddr, why: Refusa
 	answer(stream, dialect, 2, "403 Forbidden", anyhow::anyhow!("{to} cannot be reached: {}", why.words())).await
 }
 
+/// There are too many connections.
+async fn crowded(stream: TcpStream, dialect: Dialect) -> Result<()> {
+	let why = anyhow::anyhow!("applications have {} connections to this proxy; end some, or try again", door::MOST);
+	// 1: general failure.
+	answer(stream, dialect, 1, "503 Service Unavailable", why).await
+}
+
 async fn refuse(stream: TcpStream, dialect: Dialect, why: anyhow::Error) -> Result<()> {
 	// 4: host unreachable.
 	answer(stream, dialect, 4, "502 Bad Gateway", why).await
@@ -150,7 +167,34 @@ async fn answer(mut stream: TcpStream, dialect: Dialect, code: u8, status: &str,
 
 #[cfg(test)]
 mod tests {
+	use tokio::io::AsyncReadExt;
+
 	use super::*;
+	use crate::{place::Place, stack::testing::shared};
+
+	#[tokio::test]
+	async fn an_application_too_many_is_told_so_in_its_own_language() {
+		let shared = shared();
+		let own = shared.agent.borrow().address();
+		let exits = Rc::new(Exits::new(shared.clone(), own));
+		let inside = Rc::new(Inside::new(shared.clone(), own, 1000..2000));
+		let ways = Ways { shared, exits, inside };
+		let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+		let (socks, http) = ([5, 1, 0, 5, 1, 0, 1, 127, 0, 0, 1, 0, 80], "CONNECT 127.0.0.1:80 HTTP/1.1\r\n\r\n");
+		for (asks, told) in
+			[(&socks[..], &[5, 0, 5, 1, 0, 1][..]), (http.as_bytes(), b"HTTP/1.1 503 Service Unavailable\r\n")]
+		{
+			let mut application = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+			application.write_all(asks).await.unwrap();
+			let place = Place::take(&Rc::default(), 1).unwrap();
+			let (stream, _) = listener.accept().await.unwrap();
+			let why = handle(stream, Entry::Full(place), ways.clone()).await.unwrap_err();
+			assert!(why.to_string().contains("512 connections"), "{why}");
+			let mut heard = Vec::new();
+			application.read_to_end(&mut heard).await.unwrap();
+			assert!(heard.starts_with(told), "{heard:?}");
+		}
+	}
 
 	#[test]
 	fn a_name_of_the_world_leads_nobody_into_the_mesh() {

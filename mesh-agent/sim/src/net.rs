@@ -125,9 +125,8 @@ impl Net {
 		let index = self.slots.len();
 		let mut node_seed = [0; 32];
 		node_seed[..8].copy_from_slice(&(index as u64 + 1).to_le_bytes());
-		let noise = std::array::from_fn(|i| mix(self.seed ^ (index as u64) << 8 ^ i as u64) as u8);
 		let config = Config {
-			secrets: Secrets { genesis: self.chain.genesis, node_seed, noise },
+			secrets: Secrets { genesis: self.chain.genesis, node_seed, noise: [0; 32] },
 			price: spec.price.unwrap_or(0),
 			transit: spec.price.is_some(),
 			limits: Limits { unsecured: 1_000_000_000, unsecured_total: 10_000_000_000 },
@@ -196,6 +195,9 @@ impl Net {
 		slot.watched.clear();
 		let seed =
 			std::array::from_fn(|i| mix(self.seed ^ (index as u64) << 16 ^ u64::from(slot.life) << 8 ^ i as u64) as u8);
+		let life = u64::from(slot.life) << 40;
+		slot.config.secrets.noise =
+			std::array::from_fn(|i| mix(self.seed ^ life ^ (index as u64) << 8 ^ i as u64) as u8);
 		let crypto: SharedCrypto = Arc::new(RustCrypto);
 		let mut agent = Agent::new(slot.config.clone(), crypto, &slot.disk, seed, now);
 		agent.set_registry(self.registry.clone(), now);
@@ -286,6 +288,11 @@ impl Net {
 			agent.set_spending(spending, &slot.disk, now);
 		}
 		self.drain(index);
+	}
+
+	/// Whether an agent is running.
+	pub fn runs(&self, index: usize) -> bool {
+		self.slots[index].agent.is_some()
 	}
 
 	/// One agent. It must be running.

@@ -14,7 +14,7 @@ use smoltcp::{
 	wire::IpAddress,
 };
 use tcp::Leaf;
-use towpath_proto::time::Instant;
+use towpath_proto::{forward::Reason, time::Instant};
 use towpath_sim::{Net, WireSpec};
 
 /// As the agent's stack has it.
@@ -73,6 +73,8 @@ struct Transfer {
 	/// The longest time in which nothing came.
 	gap: Duration,
 	since: Instant,
+	/// Bytes that are read in a millisecond, at most.
+	reads: usize,
 }
 
 impl Transfer {
@@ -87,7 +89,7 @@ impl Transfer {
 		let to = (IpAddress::Ipv6(addresses[1].to_ipv6()), 7);
 		socket.connect(household.interface.context(), to, 50_000).unwrap();
 		let (from, to) = if down { (far, household) } else { (household, far) };
-		Self { from, to, brought: 0, gap: Duration::ZERO, since: scene.net.now }
+		Self { from, to, brought: 0, gap: Duration::ZERO, since: scene.net.now, reads: usize::MAX }
 	}
 
 	fn run(&mut self, net: &mut Net, span: Duration) {
@@ -99,8 +101,9 @@ impl Transfer {
 			self.from.poll(net);
 			self.to.poll(net);
 			let mut came = 0;
-			while self.to.socket().can_recv() {
-				came += self.to.socket().recv(|bytes| (bytes.len(), bytes.len())).unwrap();
+			while came < self.reads && self.to.socket().can_recv() {
+				let most = self.reads - came;
+				came += self.to.socket().recv(|bytes| (bytes.len().min(most), bytes.len().min(most))).unwrap();
 			}
 			if came > 0 {
 				self.gap = self.gap.max(net.now.since(self.since));
@@ -111,24 +114,64 @@ impl Transfer {
 		}
 		self.gap = self.gap.max(net.now.since(self.since));
 	}
+
+	/// How long nothing came because a cable was cut.
+	fn survive(&mut self, scene: &mut Scene, place: usize) -> Duration {
+		(self.gap, self.since) = (Duration::ZERO, scene.net.now);
+		scene.cut(place);
+		self.run(&mut scene.net, secs(4));
+		self.gap
+	}
+}
+
+/// Does something for both ways, for every cable of the path.
+fn everywhere(mut check: impl FnMut(bool, usize)) {
+	[true, false].into_iter().for_each(|down| (0..3).for_each(|place| check(down, place)));
 }
 
 #[test]
 fn a_connection_stands_still_for_less_than_a_second_when_any_cable_of_its_path_falls_silent() {
-	for down in [true, false] {
-		for place in 0..3 {
-			for seed in 0..4 {
-				let mut scene = scene(700 + seed, wire(50, 5));
-				let mut transfer = Transfer::start(&mut scene, down);
-				transfer.run(&mut scene.net, secs(4) + ms(13 * seed));
-				(transfer.gap, transfer.since) = (Duration::ZERO, scene.net.now);
-				scene.cut(place);
-				transfer.run(&mut scene.net, secs(4));
-				assert!(transfer.gap >= ms(200), "the cut was real: {:?}", transfer.gap);
-				assert!(transfer.gap < ms(700), "{:?}: down {down}, place {place}", transfer.gap);
-			}
+	everywhere(|down, place| {
+		for seed in 0..4 {
+			let mut scene = scene(700 + seed, wire(50, 5));
+			let mut transfer = Transfer::start(&mut scene, down);
+			transfer.run(&mut scene.net, secs(4) + ms(13 * seed));
+			let gap = transfer.survive(&mut scene, place);
+			assert!(gap >= ms(200), "the cut was real: {gap:?}");
+			assert!(gap < ms(700), "{gap:?}: down {down}, place {place}");
 		}
-	}
+	});
+}
+
+#[test]
+fn a_slow_reader_notices_no_more_of_a_silent_cable_than_its_buffer_leaves() {
+	everywhere(|down, place| {
+		for seed in 0..3 {
+			let mut scene = scene(700 + seed, wire(50, 5));
+			let mut transfer = Transfer::start(&mut scene, down);
+			// A third of what the path carries: the sender waits for the window all the time, and for half a megabyte of it at
+			// once when the way is there again. Losses in that burst would cost a second each.
+			transfer.reads = 2000;
+			transfer.run(&mut scene.net, secs(4) + ms(13 * seed));
+			let gap = transfer.survive(&mut scene, place);
+			assert!(gap < ms(300), "{gap:?}: down {down}, place {place}");
+		}
+	});
+}
+
+#[test]
+fn r4_a_busy_disk_makes_packets_of_a_new_circuit_late_and_loses_none() {
+	everywhere(|down, place| {
+		let mut scene = scene(700, wire(50, 5));
+		let mut transfer = Transfer::start(&mut scene, down);
+		transfer.run(&mut scene.net, secs(4));
+		scene.net.disk_latency = ms(100);
+		let gap = transfer.survive(&mut scene, place);
+		let routers = [&scene.routers[..], &[scene.far]].concat();
+		assert_eq!(drops(&mut scene.net, &routers, Reason::NotDurable), 0, "down {down}, place {place}");
+		// The payer writes down what it will sign for the new routers, and they their receipts.
+		assert!(gap < ms(800), "{gap:?}: down {down}, place {place}");
+	});
 }
 
 /// Sends a numbered packet every two milliseconds, cuts a cable in the middle. How often each arrived.

@@ -14,7 +14,7 @@ use towpath_proto::{
 	agent::Event,
 	crypto::{Crypto, RustCrypto, Secrets},
 	forward::Reason,
-	link::Links,
+	link::{LinkEvent, Links},
 	time::Instant,
 	wire::control::{Bind, Control, Refusal},
 };
@@ -163,6 +163,11 @@ fn t6_a_links_keys_are_renewed_before_they_wear_out_and_no_message_is_lost() {
 		let told: Vec<_> = (0..2500u32).map(|number| number.to_be_bytes().to_vec()).collect();
 		assert_eq!(pair.told, told);
 		assert!(begun.contains(&pair.begun), "{} handshakes in 2,500 messages", pair.begun);
+		let mut events = pair.sides.iter_mut().flat_map(|side| std::iter::from_fn(|| side.poll_event()));
+		assert!(
+			!events.any(|event| matches!(event, LinkEvent::Down(..))),
+			"new keys of the same neighbour break nothing"
+		);
 	}
 }
 

@@ -22,8 +22,8 @@ use tokio::{
 	net::{TcpListener, TcpStream, UdpSocket},
 };
 
-use super::{answers, carry, fitting, question, refusal, reply, server, server::Place, LEAST_DATAGRAM, MAX_DATAGRAM};
-use crate::{keys, names, policy::ExitPolicy};
+use super::{answers, carry, fitting, question, refusal, reply, server, LEAST_DATAGRAM, MAX_DATAGRAM};
+use crate::{keys, names, place::Place, policy::ExitPolicy};
 
 /// Where a system says which resolvers it uses.
 const FILE: &str = "/etc/resolv.conf";

@@ -16,6 +16,7 @@ use tokio::{
 };
 
 use super::{count, fitting, reply, Dns};
+use crate::place::Place;
 
 /// Most questions by UDP that are looked into at once; more fail at once.
 const MAX_WAITING: usize = 128;
@@ -26,22 +27,6 @@ const IDLE: Duration = Duration::from_secs(10);
 /// A TUN device's address can be listened at a moment after it was set.
 const TRIES: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(300);
-
-/// One of a bounded number of places.
-pub(super) struct Place(Rc<Cell<usize>>);
-
-impl Place {
-	pub(super) fn take(taken: &Rc<Cell<usize>>, most: usize) -> Option<Self> {
-		(taken.get() < most).then(|| taken.set(taken.get() + 1))?;
-		Some(Self(taken.clone()))
-	}
-}
-
-impl Drop for Place {
-	fn drop(&mut self) {
-		self.0.set(self.0.get() - 1);
-	}
-}
 
 /// Begins to listen at an address.
 pub(super) async fn start(dns: Rc<Dns>, listen: SocketAddr) -> Result<()> {

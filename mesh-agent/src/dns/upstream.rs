@@ -95,7 +95,7 @@ impl Upstream {
 		let mut near = TcpStream::connect(listener.local_addr()?).await?;
 		let (far, from) = listener.accept().await?;
 		ensure!(from == near.local_addr()?, "somebody else came first");
-		let refused = self.inside.connect(far, gateway, NAMES, &[]);
+		let refused = self.inside.connect(far, gateway, NAMES, &[], None);
 		let bytes = question.to_vec()?;
 		let mut framed = u16::try_from(bytes.len())?.to_be_bytes().to_vec();
 		framed.extend_from_slice(&bytes);

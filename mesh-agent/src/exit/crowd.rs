@@ -1,4 +1,5 @@
-//! How many sockets and how much memory payers take at a gateway's userspace exit, all together and each.
+//! How many sockets and how much memory payers take at a gateway's userspace exit, or peers of this machine's services, all together
+//! and each.
 //!
 //! A payer may have as much as is still free, itself not counted: one alone takes half at most, and however many take all that
 //! they can, there is something left for who comes next. Nobody's connections are ended for somebody else's.
@@ -12,10 +13,19 @@ use std::{
 use serde_json::{json, Value};
 use towpath_primitives::OverlayAddress;
 
-/// Sockets of all payers, those that are being connected included: below the 1,024 files that a process is usually allowed.
-const SOCKETS: usize = 768;
-/// Buffers of all payers' connections, in bytes.
-const BYTES: usize = 256 << 20;
+/// What all have together.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+	/// Sockets, those that are being connected included.
+	pub sockets: usize,
+	/// Buffers of connections, in bytes.
+	pub bytes: usize,
+}
+
+/// What payers have at a gateway: sockets below the 1,024 files that a process is usually allowed.
+const GATEWAY: Room = Room { sockets: 768, bytes: 256 << 20 };
+/// What peers have of this machine's services: an operator's own services are beside a gateway's payers, and not in their way.
+pub const SERVICES: Room = Room { sockets: 192, bytes: 128 << 20 };
 /// Buffers of one connection, each way: most ...
 const LARGEST: usize = 512 << 10;
 /// ... and least.
@@ -31,8 +41,8 @@ struct Part {
 }
 
 /// The payers.
-#[derive(Default)]
 pub struct Crowd {
+	room: Room,
 	parts: RefCell<BTreeMap<OverlayAddress, Part>>,
 	all: Cell<Part>,
 	refused: Cell<u64>,
@@ -46,7 +56,18 @@ pub struct Seat {
 	buffer: usize,
 }
 
+impl Default for Crowd {
+	fn default() -> Self {
+		Self::new(GATEWAY)
+	}
+}
+
 impl Crowd {
+	/// Nobody yet.
+	pub fn new(room: Room) -> Self {
+		Self { room, parts: RefCell::default(), all: Cell::default(), refused: Cell::default() }
+	}
+
 	/// A place for a datagram flow.
 	pub fn flow(self: &Rc<Self>, payer: OverlayAddress) -> Option<Seat> {
 		self.take(payer, 0)
@@ -54,7 +75,7 @@ impl Crowd {
 
 	/// A place for a connection and its buffers.
 	pub fn connection(self: &Rc<Self>, payer: OverlayAddress) -> Option<Seat> {
-		let left = (BYTES - self.all.get().bytes).saturating_sub(self.part(&payer).bytes);
+		let left = (self.room.bytes - self.all.get().bytes).saturating_sub(self.part(&payer).bytes);
 		let buffer = (left / PART).clamp(SMALLEST, LARGEST);
 		match left >= 2 * buffer {
 			true => self.take(payer, buffer),
@@ -64,7 +85,7 @@ impl Crowd {
 
 	fn take(self: &Rc<Self>, payer: OverlayAddress, buffer: usize) -> Option<Seat> {
 		let mut all = self.all.get();
-		if self.part(&payer).sockets >= SOCKETS - all.sockets {
+		if self.part(&payer).sockets >= self.room.sockets - all.sockets {
 			return self.refuse();
 		}
 		(all.sockets, all.bytes) = (all.sockets + 1, all.bytes + 2 * buffer);
@@ -137,7 +158,7 @@ mod tests {
 		let greedy: Vec<_> = std::iter::from_fn(|| crowd.connection(payer(1))).collect();
 		assert!(greedy.len() > 200, "enough for a household: {}", greedy.len());
 		let (_, sockets, bytes) = crowd.facts();
-		assert!(bytes <= BYTES / 2 && sockets <= SOCKETS / 2, "{bytes} bytes, {sockets} sockets");
+		assert!(bytes <= GATEWAY.bytes / 2 && sockets <= GATEWAY.sockets / 2, "{bytes} bytes, {sockets} sockets");
 		assert_eq!(crowd.refused(), 1);
 		let next = crowd.connection(payer(2)).unwrap();
 		assert!(next.buffer() >= LARGEST / 2, "and it is quick: {}", next.buffer());
@@ -155,7 +176,7 @@ mod tests {
 			}
 		}
 		let (payers, sockets, bytes) = crowd.facts();
-		assert!(payers == 200 && sockets <= SOCKETS && bytes <= BYTES, "{payers} {sockets} {bytes}");
+		assert!(payers == 200 && sockets <= GATEWAY.sockets && bytes <= GATEWAY.bytes, "{payers} {sockets} {bytes}");
 		let counts: Vec<_> = seats.values().map(Vec::len).collect();
 		assert!(counts.iter().max().unwrap() - counts.iter().min().unwrap() <= 1, "{counts:?}");
 		// Who comes last finds a place too, and flows take none of the bytes.

@@ -24,7 +24,7 @@ use tokio::sync::Notify;
 use towpath_primitives::OverlayAddress;
 use tracing::warn;
 
-pub use crowd::{Crowd, Seat};
+pub use crowd::{Crowd, Seat, SERVICES};
 pub use kernel::{Kernel, Plan, Routed, DEVICE};
 use month::{Count, Month, Note};
 pub use ports::{PortRules, Ports};

@@ -37,6 +37,11 @@ impl Refusal {
 		}
 	}
 
+	/// Whether another gateway may carry what this one refuses: for its own reasons, and not for those of what was asked for.
+	pub fn is_of_this_gateway(self) -> bool {
+		matches!(self, Self::MonthFull | Self::Crowded)
+	}
+
 	/// For people.
 	pub fn words(self) -> &'static str {
 		match self {
@@ -101,6 +106,11 @@ impl Refusal {
 
 	/// Reads such an answer: what was refused to reach.
 	pub fn read(answer: &[u8]) -> Option<(Self, SocketAddr)> {
+		Self::read_ends(answer).map(|(refusal, _, to)| (refusal, to))
+	}
+
+	/// The same, with the port that had asked.
+	pub fn read_ends(answer: &[u8]) -> Option<(Self, u16, SocketAddr)> {
 		let (.., protocol, icmp) = split(answer)?;
 		let (kind, code) = (*icmp.first()?, *icmp.get(1)?);
 		let (expected, codes): (u8, fn(Self) -> u8) = match protocol {
@@ -116,8 +126,9 @@ impl Refusal {
 			6 => (<[u8; 16]>::try_from(quoted.get(24..40)?).ok()?.into(), 40),
 			_ => return None,
 		};
-		let port = quoted.get(ports + 2..ports + 4)?;
-		Some((refusal, SocketAddr::new(address, u16::from_be_bytes([port[0], port[1]]))))
+		let [from, to] = [0, 2].map(|at| quoted.get(ports + at..ports + at + 2));
+		let port = |bytes: &[u8]| u16::from_be_bytes([bytes[0], bytes[1]]);
+		Some((refusal, port(from?), SocketAddr::new(address, port(to?))))
 	}
 }
 
@@ -135,6 +146,7 @@ mod tests {
 				let (from, to): (SocketAddr, SocketAddr) = (from.parse().unwrap(), to.parse().unwrap());
 				let answer = refusal.answer(&udp_packet(from, to, &[0; 100]).unwrap()).unwrap();
 				assert_eq!(Refusal::read(&answer), Some((refusal, to)));
+				assert_eq!(Refusal::read_ends(&answer), Some((refusal, from.port(), to)));
 				let (source, back, protocol, icmp) = split(&answer).unwrap();
 				assert_eq!((source, back), (to.ip(), from.ip()));
 				let sound = match (source, back) {

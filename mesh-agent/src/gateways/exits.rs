@@ -15,6 +15,7 @@ use towpath_primitives::OverlayAddress;
 use super::look;
 use crate::{
 	exit::Refusal,
+	place::Place,
 	shell::Shared,
 	stack::{
 		payer::{Payer, Ports, PORTS},
@@ -22,7 +23,7 @@ use crate::{
 	},
 };
 
-/// An application's request is carried to so many gateways, if they die one after the other.
+/// An application's request is carried to so many gateways, if they die one after the other, or carry no more.
 const TRIES: usize = 4;
 
 /// The stacks, by gateway.
@@ -96,27 +97,30 @@ impl Exits {
 		mut stream: TcpStream,
 		to: SocketAddr,
 		greeting: &[u8],
+		place: &Rc<Place>,
 	) -> Option<(TcpStream, Option<Refusal>)> {
+		let mut last = None;
 		for _ in 0..TRIES {
 			let Some(gateway) = self.way_to(to.ip()) else { break };
 			let payer = self.through(gateway);
-			match payer.connect(stream, to, greeting).await {
+			match payer.connect(stream, to, greeting, Some(place.clone())).await {
 				// The stack has it now.
 				Err(_) => return None,
 				Ok(back) if payer.is_over() => stream = back,
 				Ok(back) => {
-					let why = payer.why_not(&to);
-					if why == Some(Refusal::MonthFull) {
-						// It is not used from now on, if there is another one.
+					last = payer.why_not(&to);
+					let elsewhere = last.is_some_and(Refusal::is_of_this_gateway);
+					if elsewhere {
+						// It is not used for a while, if there is another one.
 						look(&self.shared);
 					}
-					if why != Some(Refusal::MonthFull) || self.way_to(to.ip()) == Some(gateway) {
-						return Some((back, why));
+					if !elsewhere || self.way_to(to.ip()) == Some(gateway) {
+						return Some((back, last));
 					}
 					stream = back;
 				}
 			}
 		}
-		Some((stream, None))
+		Some((stream, last))
 	}
 }

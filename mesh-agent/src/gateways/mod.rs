@@ -7,6 +7,8 @@
 mod choice;
 mod exits;
 mod reset;
+#[cfg(test)]
+mod tests;
 mod wanted;
 mod watch;
 
@@ -41,6 +43,8 @@ const WASTE_PAUSE: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// Whoever has carried enough this month is asked again after this: it may have got a higher cap.
 const SHUT: std::time::Duration = std::time::Duration::from_secs(600);
+/// And whoever has too many connections after this: some will have ended. What it costs to be wrong is one more refusal.
+const CROWDED: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// Most prefixes narrower than everywhere that there is a choice for.
 const MAX_NARROW: usize = 64;
@@ -121,8 +125,12 @@ impl Gateways {
 
 	/// What a gateway says instead of carrying something.
 	pub fn on_refusal(&mut self, from: &OverlayAddress, packet: &[u8], now: Instant) {
-		if let (Some((why @ Refusal::MonthFull, _)), Some(node)) = (Refusal::read(packet), self.ever.get(from)) {
-			self.choice.shut(*node, why.words(), SHUT, now);
+		let (Some((why, _)), Some(node)) = (Refusal::read(packet), self.ever.get(from)) else { return };
+		match why {
+			Refusal::MonthFull => self.choice.shut(*node, why.words(), SHUT, now),
+			Refusal::Crowded => self.choice.shut(*node, why.words(), CROWDED, now),
+			// It is the same with everything else that it lets out.
+			Refusal::Policy => {}
 		}
 	}
 

@@ -268,11 +268,7 @@ impl Shell {
 				let exits = Rc::new(Exits::new(self.shared.clone(), self.own));
 				self.shared.exits.replace(Some(exits.clone()));
 				let ways = proxy::Ways { shared: self.shared.clone(), exits, inside: self.inside.clone() };
-				tokio::task::spawn_local(async move {
-					if let Err(error) = proxy::serve(listener, ways).await {
-						warn!("{error:#}");
-					}
-				});
+				tokio::task::spawn_local(proxy::serve(listener, ways));
 			}
 		}
 		self.recall();

@@ -1,11 +1,14 @@
 //! One connection: an operating-system socket on one side, a socket of the stack on the other, and no buffer between them.
 
-use std::{io::ErrorKind, pin::Pin, task::Context, time::Duration};
+use std::{io::ErrorKind, pin::Pin, rc::Rc, task::Context, time::Duration};
 
 use smoltcp::{iface::SocketHandle, socket::tcp};
 use tokio::{io::AsyncWrite, net::TcpStream, sync::oneshot};
 
-use crate::exit::{Seat, Valve, Way};
+use crate::{
+	exit::{Seat, Valve, Way},
+	place::Place,
+};
 
 /// Most bytes that are taken from the outside at once where that is limited.
 const PIECE: usize = 16 * 1024;
@@ -23,6 +26,8 @@ pub(super) struct Opening {
 	pub(super) greeting: Vec<u8>,
 	/// Gets the stream back when it does not.
 	pub(super) refused: oneshot::Sender<TcpStream>,
+	/// The application's, for as long as the connection lasts. What the agent wants for itself has none.
+	pub(super) place: Option<Rc<Place>>,
 }
 
 /// A connection.
@@ -35,8 +40,10 @@ pub(super) struct Conn {
 	ended: bool,
 	/// The application was told that nothing more comes.
 	shut: bool,
-	/// What it takes of a gateway.
+	/// What it takes of a gateway or a service.
 	_seat: Option<Seat>,
+	/// What it takes of the proxy.
+	_place: Option<Rc<Place>>,
 }
 
 /// The application's socket is broken.
@@ -44,7 +51,9 @@ struct Broken;
 
 impl Conn {
 	pub(super) fn new(handle: SocketHandle, stream: TcpStream, opening: Option<Opening>) -> Self {
-		Self { handle, stream: Some(stream), opening, greeting: Vec::new(), ended: false, shut: false, _seat: None }
+		let _place = opening.as_ref().and_then(|opening| opening.place.clone());
+		let (greeting, stream) = (Vec::new(), Some(stream));
+		Self { handle, stream, opening, greeting, ended: false, shut: false, _seat: None, _place }
 	}
 
 	/// Keeps its place for as long as it lasts.

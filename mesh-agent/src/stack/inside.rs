@@ -17,7 +17,7 @@ use super::{
 	payer::{Payer, Ports},
 	pool::Pool,
 };
-use crate::shell::Shared;
+use crate::{place::Place, shell::Shared};
 
 /// Most destinations with connections at once.
 const MAX_DESTINATIONS: usize = 64;
@@ -43,6 +43,7 @@ impl Inside {
 		to: OverlayAddress,
 		port: u16,
 		greeting: &[u8],
+		place: Option<Rc<Place>>,
 	) -> oneshot::Receiver<TcpStream> {
 		let mut stacks = self.stacks.borrow_mut();
 		let make = || Payer::start(self.own, to, Outlet::new(self.shared.clone(), to), self.ports.clone());
@@ -54,7 +55,7 @@ impl Inside {
 			return answer;
 		};
 		inbox.set_open(inbox.open() + 1);
-		stack.connect(stream, SocketAddr::new(IpAddr::V6(to.to_ipv6()), port), greeting)
+		stack.connect(stream, SocketAddr::new(IpAddr::V6(to.to_ipv6()), port), greeting, place)
 	}
 
 	/// Takes a packet that belongs to such a connection. Whether it did.

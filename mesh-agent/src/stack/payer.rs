@@ -27,6 +27,7 @@ use super::{
 use crate::{
 	dns::{Cache, Key},
 	exit::Refusal,
+	place::Place,
 };
 
 /// A name that is not resolved after this is asked for again, and then given up.
@@ -117,14 +118,20 @@ impl Payer {
 	}
 
 	/// Connects an accepted stream to a destination beyond the gateway. If it accepts, the application is sent `greeting` and
-	/// then what comes; if not, the stream comes back.
-	pub fn connect(&self, stream: TcpStream, to: SocketAddr, greeting: &[u8]) -> oneshot::Receiver<TcpStream> {
+	/// then what comes; if not, the stream comes back. The place is kept for as long as the connection lasts.
+	pub fn connect(
+		&self,
+		stream: TcpStream,
+		to: SocketAddr,
+		greeting: &[u8],
+		place: Option<Rc<Place>>,
+	) -> oneshot::Receiver<TcpStream> {
 		let (refused, answer) = oneshot::channel();
 		if self.is_over() {
 			let _ = refused.send(stream);
 			return answer;
 		}
-		let opening = Opening { greeting: greeting.to_vec(), refused };
+		let opening = Opening { greeting: greeting.to_vec(), refused, place };
 		self.desk.wishes.borrow_mut().push_back(Wish { stream, to, opening });
 		self.inbox.wake();
 		answer
@@ -181,8 +188,8 @@ async fn run(mut stack: Stack, desk: Rc<Desk>, own: OverlayAddress, ports: Rc<Po
 			let mut woken = stack.wire.inbox.is_closed();
 			while let Some(packet) = stack.wire.inbox.pop() {
 				woken = true;
-				if let Some((refusal, to)) = Refusal::read(&packet) {
-					note(&desk, &stack, refusal, to);
+				if let Some((refusal, port, to)) = Refusal::read_ends(&packet) {
+					note(&desk, &mut stack, refusal, port, to);
 				} else if !answer(&desk, &packet) {
 					stack.wire.admitted.push_back(packet);
 				}
@@ -208,12 +215,19 @@ async fn run(mut stack: Stack, desk: Rc<Desk>, own: OverlayAddress, ports: Rc<Po
 	}
 }
 
-/// The gateway says why it does not connect to where somebody waits for that.
-fn note(desk: &Desk, stack: &Stack, refusal: Refusal, to: SocketAddr) {
-	let waits = |conn: &Conn| stack.sockets.get::<tcp::Socket>(conn.handle()).remote_endpoint() == Some(to.into());
+/// The gateway says why it does not connect to where somebody waits for that. That connection is given up at once: whether its reset
+/// comes, too, or gets lost, the application has its answer.
+fn note(desk: &Desk, stack: &mut Stack, refusal: Refusal, port: u16, to: SocketAddr) {
 	let mut reasons = desk.reasons.borrow_mut();
-	if reasons.len() < MAX_CONNECTIONS && stack.conns.iter().any(waits) {
-		reasons.insert(to, refusal);
+	for conn in &stack.conns {
+		let socket = stack.sockets.get_mut::<tcp::Socket>(conn.handle());
+		let waits = socket.state() == tcp::State::SynSent && socket.remote_endpoint() == Some(to.into());
+		if waits && socket.local_endpoint().is_some_and(|local| local.port == port) {
+			socket.abort();
+			if reasons.len() < MAX_CONNECTIONS {
+				reasons.insert(to, refusal);
+			}
+		}
 	}
 }
 

@@ -116,7 +116,7 @@ impl Agent {
 			0,
 			packet.to_vec(),
 			&queue_bounds(Some(source.class()), source.rtt_least),
-			now,
+			now.max(source.patient),
 			&mut dropped,
 		);
 		dropped.iter().for_each(|_| self.drops.add(Reason::QueueFull));
@@ -184,7 +184,8 @@ impl Agent {
 		let class = hop.class();
 		let Some(far) = hop.far.as_mut() else { return };
 		let mut dropped = Vec::new();
-		far.queue.push(flow, 0, packet.to_vec(), &queue_bounds(class, far.rtt), now, &mut dropped);
+		let since = now.max(far.patient);
+		far.queue.push(flow, 0, packet.to_vec(), &queue_bounds(class, far.rtt), since, &mut dropped);
 		dropped.iter().for_each(|_| self.drops.add(Reason::QueueFull));
 		self.unsent(Sender::Far(id));
 	}
@@ -277,7 +278,7 @@ impl Agent {
 		}
 	}
 
-	fn pass(&mut self, target: Target, bytes: &mut [u8], accepted: Accepted, now: Instant) {
+	pub(super) fn pass(&mut self, target: Target, bytes: &mut [u8], accepted: Accepted, now: Instant) {
 		let Ok(packet) = Packet::parse(&*bytes) else { return };
 		let (length, control) = (packet.length(), packet.is_control());
 		let id = target.circuit;
@@ -294,6 +295,9 @@ impl Agent {
 			}
 			(verdict, _) => verdict,
 		};
+		if verdict == Verdict::Drop(Reason::NotDurable) && self.wait_for_disk(target, bytes, now) {
+			return;
+		}
 		let Some(hop) = self.hops.get_mut(&id) else { return self.drop_packet(Reason::UnknownLabel) };
 		let forwards = matches!(verdict, Verdict::Forward { .. });
 		// What goes on is counted when it leaves.
@@ -302,6 +306,9 @@ impl Agent {
 			let passed = hop.passed(target.direction);
 			passed.into += length as u64;
 			passed.sequence = passed.sequence.max(sequence);
+		}
+		if target.direction == Direction::Up && !matches!(verdict, Verdict::Drop(_)) {
+			hop.alive = now;
 		}
 		match verdict {
 			Verdict::Drop(reason) => self.drop_packet(reason),
@@ -346,7 +353,7 @@ impl Agent {
 			return Credit::No(Reason::NoCredit);
 		}
 		let durable = account.is_durable(cost);
-		if !durable {
+		if !durable || self.undurable.waits(channel) {
 			self.raise_ceiling(channel, price, now);
 			return Credit::No(Reason::NotDurable);
 		}

@@ -8,6 +8,7 @@ use towpath_primitives::{OverlayAddress, Signature};
 
 use super::{
 	avoid::AVOIDED_FOR,
+	kept::GRACE,
 	timers::{KEEPALIVE, KEEPALIVE_LATELY},
 	Agent, Event, MAX_QUEUE,
 };
@@ -108,6 +109,7 @@ impl Agent {
 		let start = SourceStart { setup, secret, destination: to, channel, link, metric, own_label, handshake };
 		let mut source = Source::new(start, now);
 		if let Some((queue, before)) = self.take_kept_out(&to) {
+			source.patient = if before.is_some() { now + GRACE } else { now };
 			(source.queue, source.before) = (queue, before);
 		}
 		self.sources.insert(id, source);
@@ -336,6 +338,10 @@ impl Agent {
 				if source.phase == Phase::Binding {
 					source.phase = Phase::Live;
 					source.progress = now;
+					if source.patient > source.since {
+						source.patient = now + GRACE;
+						source.queue.excuse(source.patient);
+					}
 					let (destination, path) = (source.destination, source.path().collect());
 					self.retries.remove(&destination);
 					self.wanted.remove(&destination);

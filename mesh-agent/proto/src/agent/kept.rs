@@ -18,7 +18,7 @@ use crate::{
 const LIFE: Duration = Duration::from_secs(5);
 /// From then on controlled delay counts: a backlog of a break is no queue that its senders should have kept short, and they take
 /// several losses at once badly.
-const GRACE: Duration = Duration::from_secs(1);
+pub(super) const GRACE: Duration = Duration::from_secs(1);
 /// Most addresses for which something waits, each way.
 const MOST: usize = 256;
 
@@ -124,7 +124,8 @@ impl Agent {
 		let Some(far) = hop.far.as_mut() else { return };
 		let (mut dropped, then) = (Vec::new(), if before.is_some() { now + GRACE } else { now });
 		far.queue.append(&mut queue, &queue_bounds(class, far.rtt), then, &mut dropped);
-		far.before = before;
+		// Acknowledgements of all that waited come at once, and so does what they let senders send.
+		(far.before, far.patient) = (before, then);
 		dropped.iter().for_each(|_| self.drops.add(Reason::QueueFull));
 	}
 

@@ -20,6 +20,7 @@ mod renew;
 mod shares;
 mod status;
 mod timers;
+mod undurable;
 mod unpaid;
 mod unsecured;
 mod weights;
@@ -231,6 +232,8 @@ pub struct Agent {
 	head_before: u64,
 	started: Instant,
 	ticket: u64,
+	/// Packets that wait for a ceiling on disk.
+	undurable: undurable::Undurable,
 	free: BTreeMap<LinkId, Bucket>,
 	protected: protected::Protected,
 	/// What may still be set up over a link, as a router's or as a client's.
@@ -300,6 +303,7 @@ impl Agent {
 			head_before: 0,
 			started: now,
 			ticket: 0,
+			undurable: undurable::Undurable::default(),
 			free: BTreeMap::new(),
 			protected: protected::Protected::default(),
 			setups: BTreeMap::new(),

@@ -142,6 +142,12 @@ impl Agent {
 
 	/// What a channel is served up to by R2 and R3.
 	pub(super) fn secured_cap(&self, channel: ChannelId, now: Instant) -> Serving {
+		let owed = self.accounts.get(&channel).map_or(0, Account::owed);
+		self.secured_cap_for(channel, owed, now)
+	}
+
+	/// The same, once a receipt of this amount counts.
+	fn secured_cap_for(&self, channel: ChannelId, owed: Amount, now: Instant) -> Serving {
 		let Some(account) = self.accounts.get(&channel) else { return Serving::Unknown };
 		let others = match account.claimed() {
 			Some(_) => 0,
@@ -150,11 +156,16 @@ impl Agent {
 				others.map(Account::unsecured).fold(0, Amount::saturating_add)
 			}
 		};
-		account.serving(&self.config.limits, others, self.view_age(now))
+		account.serving_for(owed, &self.config.limits, others, self.view_age(now))
 	}
 
 	pub(super) fn raise_ceiling(&mut self, channel: ChannelId, price: u64, now: Instant) {
-		let Serving::UpTo(cap) = self.cap(channel, now) else { return };
+		if let Serving::UpTo(cap) = self.cap(channel, now) {
+			self.write_ceiling(channel, price, cap);
+		}
+	}
+
+	fn write_ceiling(&mut self, channel: ChannelId, price: u64, cap: Amount) {
 		let ticket = self.ticket + 1;
 		let Some(account) = self.accounts.get_mut(&channel) else { return };
 		if let Some(ceiling) = account.ceiling_due(price, cap, ticket) {
@@ -212,6 +223,7 @@ impl Agent {
 			purse.persisted(ticket);
 			self.pay(now);
 		}
+		self.pass_durable(now);
 		let fars: Vec<_> = self.far_of.values().copied().collect();
 		fars.into_iter().for_each(|id| self.flush_far_end(id, now));
 	}
@@ -269,7 +281,7 @@ impl Agent {
 			return self.drop_packet(Reason::MessageTag);
 		}
 		hop.heard = relayed.counter;
-		hop.used = now;
+		(hop.used, hop.alive) = (now, now);
 		match decode(&relayed.body) {
 			Some(ToRouter::Ask) => self.send_reading(id, now),
 			Some(ToRouter::Receipt(signed)) => self.take_receipt(id, signed, now),
@@ -304,7 +316,15 @@ impl Agent {
 		};
 		account.accept(signed, &genesis, &*self.crypto, ticket, now)?;
 		self.persist(Record::Receipt(signed));
+		self.foresee_ceiling(signed, now);
 		Ok(())
+	}
+
+	/// The ceiling goes to the disk with the receipt that allows it: packets come as soon as the payer knows of the receipt.
+	fn foresee_ceiling(&mut self, signed: SignedReceipt, now: Instant) {
+		let (channel, owed) = (signed.receipt.channel, signed.receipt.owed);
+		let Serving::UpTo(cap) = self.secured_cap_for(channel, owed, now) else { return };
+		self.write_ceiling(channel, self.config.price, cap);
 	}
 
 	pub(super) fn on_to_source(&mut self, link: LinkId, relayed: Relayed, now: Instant) {

@@ -103,6 +103,7 @@ impl Agent {
 					queue: super::Queue::default(),
 					flight: Flight::default(),
 					before: None,
+					patient: now,
 					stamp: 0,
 					echo: None,
 					reported: (0, 0, now),
@@ -155,6 +156,7 @@ impl Agent {
 			complained: Instant::default(),
 			since: now,
 			used: now,
+			alive: now,
 			expires: now + core::time::Duration::from_secs(u64::from(OFFER_LIFETIME)),
 		};
 		self.hops.insert(id, hop);
@@ -297,7 +299,7 @@ impl Agent {
 		let Some(hop) = self.hops.get_mut(&id) else { return };
 		hop.binding = binding;
 		hop.expires = now + core::time::Duration::from_secs(u64::from(lifetime));
-		hop.used = now;
+		(hop.used, hop.alive) = (now, now);
 		self.send_reading(id, now);
 		self.report_now(id, now);
 	}

@@ -64,14 +64,15 @@ impl Agent {
 		}
 	}
 
-	/// Forgets circuits that are not bound in time, not used, or past their bind.
+	/// Forgets circuits that are not bound in time, past their bind, or whose source is gone: its word on that may have been lost,
+	/// and the other end may go on sending for as long as somebody outside does.
 	fn sweep(&mut self, now: Instant) {
 		let over: Vec<_> = self
 			.hops
 			.iter()
 			.filter(|(_, hop)| match hop.payer() {
 				None => now.since(hop.since) >= UNBOUND_LIFE,
-				Some(_) => now.since(hop.used) >= IDLE_LIFE || hop.expires <= now,
+				Some(_) => now.since(hop.alive) >= IDLE_LIFE || hop.expires <= now,
 			})
 			.map(|(id, _)| *id)
 			.collect();
@@ -84,6 +85,7 @@ impl Agent {
 		self.notice_unanswered(now);
 		self.tell_lengths(now);
 		self.tend_kept(now);
+		self.tend_undurable(now);
 		self.forget_gone(now);
 		over.into_iter().for_each(|id| self.remove_hop(id));
 		self.tend_unpaid(now);

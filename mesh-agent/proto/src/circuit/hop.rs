@@ -90,6 +90,8 @@ pub struct FarEnd {
 	pub flight: Flight,
 	/// The same of the circuit before, until the source says how far that has come.
 	pub before: Option<Unsure>,
+	/// What comes to wait before this counts as if it had come then: it catches up after a break.
+	pub patient: Instant,
 	/// The longest packet that leaves in one piece, once the source has said so.
 	pub length: Option<u16>,
 	/// The newest limit's stamp.
@@ -158,6 +160,8 @@ pub struct Hop {
 	pub since: Instant,
 	/// When something passed.
 	pub used: Instant,
+	/// When something came from the source: one that still knows of it says something every ten seconds.
+	pub alive: Instant,
 	/// The bind's end.
 	pub expires: Instant,
 }

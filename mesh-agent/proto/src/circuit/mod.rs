@@ -70,7 +70,7 @@ pub enum Direction {
 pub const USAGE: &[u8] = b"towpath/circuit/v1";
 /// An unbound circuit is forgotten after this.
 pub const UNBOUND_LIFE: Duration = Duration::from_secs(10);
-/// A bound circuit that nothing passed through is forgotten after this.
+/// A bound circuit whose source said nothing for so long is forgotten.
 pub const IDLE_LIFE: Duration = Duration::from_secs(120);
 /// The lifetime that offers give, in seconds.
 pub const OFFER_LIFETIME: u32 = 3600;

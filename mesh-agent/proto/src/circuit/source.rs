@@ -124,6 +124,8 @@ pub struct Source {
 	pub flight: Flight,
 	/// How far the circuit before has come, until the far end was told.
 	pub before: Option<Arrived>,
+	/// What comes to wait before this counts as if it had come then: it catches up after a break.
+	pub patient: Instant,
 	/// When it began.
 	pub since: Instant,
 	/// When the set-up or the bind was last sent.
@@ -219,6 +221,7 @@ impl Source {
 			queue: Queue::default(),
 			flight: Flight::default(),
 			before: None,
+			patient: now,
 			since: now,
 			sent_at: now,
 			used: now,

@@ -30,7 +30,7 @@ pub struct Secrets {
 	pub genesis: GenesisHash,
 	/// The ed25519 seed behind the node id.
 	pub node_seed: [u8; 32],
-	/// The X25519 secret of the handshakes. It may be new at every start.
+	/// The X25519 secret of the handshakes. It is new at every start: by that neighbours know that nothing of before is left.
 	pub noise: [u8; 32],
 }
 
@@ -49,6 +49,8 @@ pub enum Role {
 pub struct Identity {
 	/// Its node id.
 	pub node: NodeId,
+	/// Its Noise static key, which is another one after every start.
+	pub noise: [u8; 32],
 	/// The rest of the payload.
 	pub extra: Vec<u8>,
 }
@@ -150,10 +152,11 @@ impl Handshake {
 			Role::Initiator => Role::Responder,
 			Role::Responder => Role::Initiator,
 		};
-		let claim = self.claim(theirs, self.state.get_remote_static()?);
+		let noise = self.state.get_remote_static()?;
+		let claim = self.claim(theirs, noise);
 		self.crypto
 			.verify(&Signature(*signature), &claim, node)
-			.then(|| Identity { node: NodeId(*node), extra: extra.to_vec() })
+			.then(|| Some(Identity { node: NodeId(*node), noise: noise.try_into().ok()?, extra: extra.to_vec() }))?
 	}
 
 	fn claim(&self, role: Role, noise_static: &[u8]) -> Vec<u8> {
@@ -238,7 +241,7 @@ mod tests {
 		let (mut a, mut b) = (side(Role::Initiator, 1, GENESIS), side(Role::Responder, 2, GENESIS));
 		assert_eq!(b.read(&a.write(b"").unwrap()), Ok(None));
 		let seen = a.read(&b.write(b"hello").unwrap()).unwrap().unwrap();
-		assert_eq!(seen, Identity { node: id(2), extra: b"hello".to_vec() });
+		assert_eq!(seen, Identity { node: id(2), noise: b.own_static(), extra: b"hello".to_vec() });
 		assert_eq!(b.read(&a.write(b"").unwrap()).unwrap().unwrap().node, id(1));
 		let (a, b) = (a.finish().ok().unwrap(), b.finish().ok().unwrap());
 		assert_eq!((a.forth, a.back), (b.forth, b.back));

@@ -169,6 +169,12 @@ impl<K: Ord + Copy, T: Load> FairQueue<K, T> {
 		}
 	}
 
+	/// What waits counts as if it had come then, if it came before.
+	pub fn excuse(&mut self, then: Instant) {
+		let packets = self.flows.values_mut().flat_map(|flow| &mut flow.packets);
+		packets.for_each(|(_, since)| *since = then.max(*since));
+	}
+
 	/// Takes what waits in another queue behind what waits here.
 	pub fn append(&mut self, other: &mut Self, bounds: &Bounds, now: Instant, dropped: &mut Vec<T>) {
 		other.clear().into_iter().for_each(|(key, load)| self.push(key, 0, load, bounds, now, dropped));

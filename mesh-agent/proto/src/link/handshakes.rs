@@ -194,7 +194,7 @@ impl Links {
 		self.out.push_back((from, last.clone()));
 		let mut session = Session::new(&*self.crypto, Role::Initiator, &keys, local, remote);
 		session.unconfirmed = Some((last, now));
-		if let Some(id) = self.install(identity.node, from, session, attempt.aim.introduced, now) {
+		if let Some(id) = self.install((identity.node, identity.noise), from, session, attempt.aim.introduced, now) {
 			let dials = self.dials.iter_mut().filter(|dial| dial.address == attempt.address);
 			dials.for_each(|dial| dial.answered(id));
 			if let Some(peer) = attempt.aim.peer {
@@ -217,7 +217,7 @@ impl Links {
 		let keys = attempt.handshake.finish().map_err(|_| Reason::Handshake)?;
 		if identity.node != self.own {
 			let session = Session::new(&*self.crypto, Role::Responder, &keys, local, attempt.remote);
-			if let Some(id) = self.install(identity.node, from, session, false, now) {
+			if let Some(id) = self.install((identity.node, identity.noise), from, session, false, now) {
 				// The first encrypted message tells the initiator that its last one has arrived.
 				self.probe(id, now);
 			}
@@ -225,9 +225,11 @@ impl Links {
 		Ok(())
 	}
 
+	/// A handshake gives a link its keys, or makes the link. A neighbour with another Noise key than before has begun anew, and knows
+	/// of nothing that came over this link: for all above it that link is gone, and there is a new one.
 	pub(super) fn install(
 		&mut self,
-		peer: NodeId,
+		(peer, noise): (NodeId, [u8; 32]),
 		endpoint: SocketAddr,
 		session: Session,
 		introduced: bool,
@@ -240,8 +242,15 @@ impl Links {
 			Some(id) => {
 				let link = self.links.get_mut(&id)?;
 				let old = core::mem::replace(&mut link.current, session);
-				if let Some(oldest) = link.previous.replace(old) {
-					self.by_session.remove(&oldest.local);
+				let begun_anew = core::mem::replace(&mut link.noise, noise) != noise;
+				let gone =
+					if begun_anew { [link.previous.take(), Some(old)] } else { [link.previous.replace(old), None] };
+				for session in gone.into_iter().flatten() {
+					self.by_session.remove(&session.local);
+				}
+				if begun_anew && link.is_trusted() {
+					self.events.push_back(LinkEvent::Down(id, peer));
+					self.events.push_back(LinkEvent::Up(id));
 				}
 				if core::mem::replace(&mut link.endpoint, endpoint) != endpoint {
 					link.path.moved(now);
@@ -266,6 +275,7 @@ impl Links {
 				let trusted = health.is_trusted();
 				let link = Link {
 					peer,
+					noise,
 					endpoint,
 					seen: None,
 					introduced,

@@ -3,7 +3,7 @@
 //!
 //! A link belongs to a node id. Its control messages are encrypted, its packets bear tags of the link's key, and both have
 //! counters of their own with a replay window each (T6). A link may have two sessions for a while: after both sides dialled
-//! at once, after a restart, and when keys are renewed. The newer one sends, both receive.
+//! at once, and when keys are renewed. The newer one sends, both receive. After a restart of the neighbour there is only the new one.
 
 mod cookie;
 mod dial;
@@ -82,6 +82,8 @@ impl Quality {
 pub struct Link {
 	/// Who is at the other end.
 	pub peer: NodeId,
+	/// Its Noise key, as of the newest handshake.
+	noise: [u8; 32],
 	/// Where it was last heard from.
 	pub endpoint: SocketAddr,
 	/// Where the neighbour sees us, it says.

@@ -180,7 +180,8 @@ impl Account {
 		}
 	}
 
-	pub(super) fn owed(&self) -> Amount {
+	/// What the newest receipt on disk says.
+	pub fn owed(&self) -> Amount {
 		self.receipt.map_or(0, |signed| signed.receipt.owed)
 	}
 
@@ -205,6 +206,11 @@ impl Account {
 
 	/// R2 and R3. `others` is what all other channels are served without a slot.
 	pub fn serving(&self, limits: &Limits, others: Amount, fresh_for: Option<Duration>) -> Serving {
+		self.serving_for(self.owed(), limits, others, fresh_for)
+	}
+
+	/// The same, once a receipt of this amount counts.
+	pub fn serving_for(&self, owed: Amount, limits: &Limits, others: Amount, fresh_for: Option<Duration>) -> Serving {
 		let Some(view) = &self.view else { return Serving::Unknown };
 		// R3: how long ago a newer finalised head was seen.
 		if self.kept || fresh_for.is_none_or(|age| age > view.window / 2) {
@@ -214,10 +220,10 @@ impl Account {
 			return Serving::Ended;
 		}
 		match view.slots.get(&self.node) {
-			Some(claimed) => Serving::UpTo(self.owed().min(claimed.saturating_add(view.exposure))),
+			Some(claimed) => Serving::UpTo(owed.min(claimed.saturating_add(view.exposure))),
 			None if view.has_room() => {
 				let total = limits.unsecured_total.saturating_sub(others);
-				Serving::UpTo(self.owed().min(limits.unsecured).min(total))
+				Serving::UpTo(owed.min(limits.unsecured).min(total))
 			}
 			None => Serving::NoSlot,
 		}

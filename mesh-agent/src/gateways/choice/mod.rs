@@ -308,7 +308,10 @@ impl Choice {
 	/// It takes no new flows for so long; those that it has go on.
 	pub fn shut(&mut self, node: NodeId, why: &'static str, span: Duration, now: Instant) {
 		if let Some(candidate) = self.known.get_mut(&node) {
-			candidate.shut = Some(Failed { until: now + span, why });
+			// What lasts longer counts.
+			let until = now + span;
+			let shorter = candidate.shut.as_ref().is_none_or(|shut| shut.until < until);
+			candidate.shut = if shorter { Some(Failed { until, why }) } else { candidate.shut.take() };
 		}
 	}
 
