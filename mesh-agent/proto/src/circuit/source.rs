@@ -132,6 +132,8 @@ pub struct Source {
 	pub promise: Promise,
 	/// What the far end verified.
 	pub verified_up: u64,
+	/// It stands by for another one, or is to: nothing is sent over it, and nobody is granted anything.
+	pub standby: bool,
 	/// Its successor has taken over: it worked to the end, and what is under way still arrives.
 	pub succeeded: bool,
 	/// What arrived here and was of no use.
@@ -222,6 +224,7 @@ impl Source {
 			promise: Promise::new(now),
 			verified_up: 0,
 			damaged_up: 0,
+			standby: false,
 			succeeded: false,
 			waste: Waste::default(),
 			told_length: None,

@@ -2,9 +2,11 @@
 
 use core::time::Duration;
 
+use towpath_primitives::{Amount, NodeId};
+
 use super::{Source, SourceHop};
 use crate::{
-	circuit::{pace, window, End},
+	circuit::{pace, window, Arrived, End},
 	meter::Metered,
 	receipt::{grant, loop_limit, share, Demand},
 	time::Instant,
@@ -18,6 +20,9 @@ const SHARE_FLOOR: u128 = 4096;
 impl Source {
 	/// The grant, in bytes (M4).
 	pub fn grant(&self) -> u64 {
+		if self.standby {
+			return 0;
+		}
 		let turn = match self.turn_least {
 			Duration::MAX => self.rtt,
 			least => self.turn.max(self.rtt).min(loop_limit(least)),
@@ -56,6 +61,28 @@ impl Source {
 		}
 		let Some(end) = &self.end else { return 0 };
 		self.hops.iter().map(|hop| self.free_at(hop, end)).min().unwrap_or(0).saturating_sub(SLACK)
+	}
+
+	/// What a router said on another circuit of the channel of what it spent and serves: its credit is the same on this one, and while
+	/// that is not used the router does not say so again.
+	pub fn credit_elsewhere(&mut self, node: &NodeId, (spent, cap): (u128, Amount)) {
+		if self.sent() > 0 || self.far_last.bytes > 0 {
+			return;
+		}
+		let hops = self.hops.iter_mut().filter(|hop| hop.offer.node == *node);
+		for reading in hops.filter_map(|hop| hop.reading.as_mut()).filter(|reading| reading.spent < spent) {
+			(reading.spent, reading.cap) = (spent, cap);
+		}
+	}
+
+	/// Takes the place of a circuit that is over, of which so much has arrived. Of the credit on the path nothing is known until
+	/// the routers are asked: what was under way there may have used it.
+	pub fn take_place(&mut self, before: Option<Arrived>, now: Instant) {
+		(self.standby, self.used, self.progress, self.before) = (false, now, now, before);
+		self.promise.tell_anew();
+		for reading in self.hops.iter_mut().filter_map(|hop| hop.reading.as_mut()) {
+			reading.spent = reading.spent.max(Metered::from_amount(reading.cap).0);
+		}
 	}
 
 	/// Data bytes that may be under way in one direction.
