@@ -7,6 +7,8 @@ use std::{
 
 use anyhow::{bail, Context, Result};
 
+use towpath_proto::agent::MAX_PATHS;
+
 use super::{price, Chain, Config, Router};
 use crate::{chain::MAX_WITNESSES, peers, stack::payer::PORTS};
 
@@ -27,6 +29,12 @@ pub(super) fn all(config: &Config) -> Result<()> {
 	if let Some(payer) = &config.payer {
 		price(payer.max_price).context("payer.max_price")?;
 		price(payer.max_path_price).context("payer.max_path_price")?;
+		if !(1..=MAX_PATHS).contains(&payer.paths) {
+			let given = payer.paths;
+			bail!(
+				"payer.paths = {given}: 1, or {MAX_PATHS} for a second circuit that stands by; more are not supported"
+			);
+		}
 	}
 	if let Some(plain) = &config.plain {
 		plain.check()?;

@@ -231,6 +231,7 @@ impl Shell {
 			self.shared.agent.borrow_mut().set_unsecured_limit(router.unsecured_when_cut_off);
 		}
 		if let Some(payer) = &self.config.payer {
+			self.shared.agent.borrow_mut().set_paths(payer.paths);
 			self.shared.gateways.replace(Gateways::new(payer)?);
 			gateways::look(&self.shared);
 			tokio::task::spawn_local(gateways::watch(self.shared.clone()));
