@@ -68,6 +68,7 @@ fn payer(payer: &Payer) -> Value {
 		"gateway": payer.gateway.view(),
 		"max_price": show_tow(payer.max_price),
 		"max_path_price": show_tow(payer.max_path_price),
+		"paths": payer.paths,
 		"limit": show_tow(payer.limit),
 		"low": show_tow(payer.low),
 		"top_up": show_tow(payer.top_up),

@@ -123,6 +123,17 @@ impl News {
 				let event = if *why == SUCCEEDED { "circuit_renewed" } else { "circuit_down" };
 				self.tell(event, json!({ "destination": destination.to_string(), "why": why }))
 			}
+			Event::StandbyUp { destination, path, shared } => self.tell(
+				"standby_up",
+				json!({
+					"destination": destination.to_string(),
+					"path": path.iter().map(ToString::to_string).collect::<Vec<_>>(),
+					"shared": shared,
+				}),
+			),
+			Event::StandbyDown { destination, why } => {
+				self.tell("standby_down", json!({ "destination": destination.to_string(), "why": why }))
+			}
 			Event::CircuitFailed { destination, why } => {
 				self.tell("circuit_failed", json!({ "destination": destination.to_string(), "why": why }))
 			}

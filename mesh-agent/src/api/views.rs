@@ -4,7 +4,11 @@ use std::net::SocketAddr;
 
 use serde_json::{json, Value};
 use towpath_primitives::Amount;
-use towpath_proto::{agent::Standing, settlement::Serving, time::Instant};
+use towpath_proto::{
+	agent::{Standby, Standing},
+	settlement::Serving,
+	time::Instant,
+};
 
 use super::{desk::Desk, events::is_off, reach};
 use crate::{chain, config::show_tow, dns::Counts, shell::Shared};
@@ -167,9 +171,21 @@ pub fn circuits(desk: &Desk) -> Value {
 			"rtt_ms": circuit.rtt.as_micros() as f64 / 1000.0,
 			"longest_up": circuit.lengths.0,
 			"longest_down": circuit.lengths.1,
+			"stands_by": circuit.stands_by,
+			"standby": circuit.standby.map(standby),
 		})
 	});
 	circuits.collect()
+}
+
+/// What stands by for a circuit: how many of its routers are on the path in use too, or why nothing does.
+fn standby(standby: Standby) -> Value {
+	match standby {
+		Standby::Ready(shared) => {
+			json!({ "state": if shared == 0 { "disjoint" } else { "shares" }, "shared": shared, "why": null })
+		}
+		Standby::None(why) => json!({ "state": "none", "shared": null, "why": why }),
+	}
 }
 
 fn serving(serving: Serving) -> (&'static str, Option<Amount>) {

@@ -142,6 +142,25 @@ pub fn routes(answer: &Value) -> String {
 	}
 }
 
+/// What stands by for a circuit, or that it does so itself.
+fn standby(circuit: &Value) -> String {
+	let standby = &circuit["standby"];
+	match text(&standby["state"]).as_str() {
+		_ if circuit["stands_by"] == true => "stands by".into(),
+		"shares" => format!("shares {}", standby["shared"]),
+		other => other.into(),
+	}
+}
+
+/// Circuits for which nothing stands by although something is to.
+fn alone(circuits: &Value) -> String {
+	let alone = list(circuits).iter().filter(|circuit| circuit["standby"]["why"].is_string());
+	let line = |circuit: &Value| {
+		format!("nothing stands by for {}: {}\n", text(&circuit["destination"]), text(&circuit["standby"]["why"]))
+	};
+	alone.map(line).collect()
+}
+
 /// Circuits that begin here.
 pub fn circuits(answer: &Value) -> String {
 	let row = |circuit: &Value| {
@@ -154,14 +173,18 @@ pub fn circuits(answer: &Value) -> String {
 			mib(&circuit["verified_down"]),
 			mib(&circuit["grant"]),
 			ms(&circuit["rtt_ms"]),
+			standby(circuit),
 		]
 	};
 	let rows: Vec<_> = list(answer).iter().map(row).collect();
 	match rows.is_empty() {
 		true => "No circuit begins here.\n".into(),
 		false => {
-			let mut told =
-				table(&["DESTINATION", "PHASE", "CLASS", "PATH", "UP MIB", "DOWN MIB", "GRANTED MIB", "RTT MS"], &rows);
+			let mut told = table(
+				&["DESTINATION", "PHASE", "CLASS", "PATH", "UP MIB", "DOWN MIB", "GRANTED MIB", "RTT MS", "STANDBY"],
+				&rows,
+			);
+			told.push_str(&alone(answer));
 			for circuit in list(answer).iter().filter(|circuit| circuit["gateway"].is_string()) {
 				let _ = writeln!(told, "{} is {}", text(&circuit["destination"]), text(&circuit["gateway"]));
 			}
@@ -296,6 +319,7 @@ pub fn status(answer: &Value) -> String {
 	};
 	told.push_str(&nat(&answer["nat"]));
 	told.push_str(&peers(answer));
+	told.push_str(&alone(&answer["circuits"]));
 	if !answer["purse"].is_null() {
 		told.push_str(&purse(&answer["purse"]));
 	}
@@ -364,6 +388,23 @@ fd00::1234   4096    -           no
 	fn an_event_is_one_line_with_all_that_it_has() {
 		let told = json!({ "event": "link_down", "number": 7, "time": 3_661.5, "peer": "0xab", "why": "silence" });
 		assert_eq!(event(&told), "01:01:01.500  link_down        peer: 0xab  why: silence");
+	}
+
+	#[test]
+	fn what_stands_by_for_a_circuit_is_told_and_why_nothing_does() {
+		let circuit = |to: &str, stands_by: bool, standby: Value| json!({ "destination": to, "stands_by": stands_by, "standby": standby });
+		let told = circuits(&json!([
+			circuit("fd00::1", false, json!({ "state": "disjoint", "shared": 0, "why": null })),
+			circuit("fd00::1", true, Value::Null),
+			circuit("fd00::2", false, json!({ "state": "shares", "shared": 2, "why": null })),
+			circuit("fd00::3", false, json!({ "state": "none", "shared": null, "why": "there is only one way" })),
+			circuit("fd00::4", false, Value::Null),
+		]));
+		let ends: Vec<_> = told.lines().skip(1).map(|line| line.rsplit("  ").next().unwrap_or("").trim()).collect();
+		let expected = ["disjoint", "stands by", "shares 2", "none", "-"];
+		assert_eq!(ends[..5], expected, "{told}");
+		assert!(status(&json!({ "circuits": [circuit("a", false, json!({ "why": "b" }))] })).contains("by for a: b\n"));
+		assert_eq!(ends[5..], ["nothing stands by for fd00::3: there is only one way"], "{told}");
 	}
 
 	#[test]

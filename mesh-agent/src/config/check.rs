@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::{bail, Context, Result};
+use towpath_proto::agent::MAX_PATHS;
 
 use super::{price, Chain, Config, Router, Tun};
 use crate::{
@@ -34,6 +35,12 @@ pub(super) fn all(config: &Config) -> Result<()> {
 		price(payer.max_path_price).context("payer.max_path_price")?;
 		if payer.inbound && config.tun.is_none() {
 			bail!("payer.inbound needs [tun]: a proxy has no address that anybody could reach");
+		}
+		if !(1..=MAX_PATHS).contains(&payer.paths) {
+			let given = payer.paths;
+			bail!(
+				"payer.paths = {given}: 1, or {MAX_PATHS} for a second circuit that stands by; more are not supported"
+			);
 		}
 	}
 	if let Some(plain) = &config.plain {

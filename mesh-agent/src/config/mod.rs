@@ -262,6 +262,9 @@ pub struct Payer {
 	/// TOW per MiB: the whole path may not ask for more.
 	#[serde(default = "default_path_price", deserialize_with = "tow")]
 	pub max_path_price: Amount,
+	/// Circuits that a destination in use has at a time: 1, or 2 with one that stands by over other routers.
+	#[serde(default = "default_paths")]
+	pub paths: u8,
 	/// TOW: most that may be spent in all, however large the deposit is.
 	#[serde(deserialize_with = "tow")]
 	pub limit: Amount,
@@ -282,6 +285,10 @@ fn default_price() -> Amount {
 
 fn default_path_price() -> Amount {
 	UNIT
+}
+
+fn default_paths() -> u8 {
+	1
 }
 
 /// `[[services]]`
@@ -505,6 +512,12 @@ mod tests {
 		assert!(error("folder = \"x\"\n[payer]\ngateway = \"0x12\"\nlimit = \"1\"").contains("64 digits"));
 		let auto = Config::parse("folder = \"x\"\n[payer]\ngateway = \"auto\"\nlimit = \"1\"").unwrap();
 		assert_eq!(auto.payer.unwrap().gateway, Wanted::Auto);
+		let paths =
+			|value: &str| format!("folder = \"x\"\n[payer]\ngateway = \"auto\"\nlimit = \"1\"\npaths = {value}");
+		assert_eq!(Config::parse(&paths("2")).unwrap().payer.unwrap().paths, 2);
+		for value in ["0", "3"] {
+			assert!(error(&paths(value)).contains(&format!("payer.paths = {value}: 1, or 2")));
+		}
 		let gateway = |value: &str| error(&format!("folder = \"x\"\n[payer]\ngateway = {value}\nlimit = \"1\""));
 		assert!(gateway("\"best\"").contains("64 digits"));
 		assert!(gateway("7").contains("\"auto\""), "{}", gateway("7"));

@@ -257,6 +257,8 @@ impl Shell {
 				info!(%destination, routers = path.len(), first = ?path.first(), "circuit up")
 			}
 			Event::CircuitDown { destination, why } => info!(%destination, why, "circuit down"),
+			Event::StandbyUp { destination, shared, .. } => info!(%destination, shared, "another circuit stands by"),
+			Event::StandbyDown { destination, why } => info!(%destination, why, "nothing stands by any more"),
 			Event::CircuitFailed { destination, why } => debug!(%destination, why, "no circuit"),
 			Event::Avoided { node, destination, .. } => info!(%node, %destination, "going around a router"),
 			Event::Refused { address, why } => warn!(%address, "no link: {}", why.words()),

@@ -252,6 +252,7 @@ impl Shell {
 			self.shared.agent.borrow_mut().set_unsecured_limit(router.unsecured_when_cut_off);
 		}
 		if let Some(payer) = &self.config.payer {
+			self.shared.agent.borrow_mut().set_paths(payer.paths);
 			self.shared.gateways.replace(Gateways::new(payer)?);
 			self.shared.flows.borrow_mut().let_in(payer.inbound);
 			gateways::look(&self.shared);

@@ -111,16 +111,17 @@ impl Agent {
 		around.or_else(any)
 	}
 
-	/// The neighbour where a circuit of ours begins.
+	/// The neighbour where a circuit of ours begins. One that stands by, or is to, is only tried again later: the routers that it
+	/// shares with the one in use are not to blame.
 	pub(super) fn avoid_first(&mut self, id: u32, now: Instant) {
-		let Some(source) = self.sources.get(&id) else { return };
+		let Some(source) = self.sources.get(&id).filter(|source| !source.standby) else { return };
 		let (to, first) = (source.destination, self.links.peer(source.link));
 		self.avoid(to, first, REFUSED_FOR, now);
 	}
 
 	/// All routers of a circuit of ours that are known, and the first one in any case.
 	pub(super) fn avoid_path(&mut self, id: u32, span: Duration, now: Instant) {
-		let Some(source) = self.sources.get(&id) else { return };
+		let Some(source) = self.sources.get(&id).filter(|source| !source.standby) else { return };
 		let offered: Vec<_> = source.offers.iter().flatten().map(|signed| signed.offer.node).collect();
 		let (to, first) = (source.destination, self.links.peer(source.link));
 		self.avoid(to, offered.into_iter().chain(first), span, now);
@@ -153,6 +154,8 @@ impl Agent {
 		let verified = source.verified_down();
 		if source.channel.is_some() && source.waste.add(bytes, verified) {
 			self.retries.insert(from, (now + AVOIDED_FOR, AVOIDED_FOR));
+			// The other end is at fault, and no other way there is better.
+			self.drop_standby(&from, WASTED);
 			self.source_broke(id, WASTED, now);
 			self.remove_source(id);
 		}

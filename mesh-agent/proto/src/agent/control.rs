@@ -74,9 +74,11 @@ impl Agent {
 			self.keep_back(id, now);
 			self.remove_hop(id);
 		}
-		let own: alloc::vec::Vec<_> =
-			self.sources.iter().filter(|(_, source)| source.link == link).map(|(id, _)| *id).collect();
-		own.into_iter().for_each(|id| self.source_broke(id, "the first link died", now));
+		let over = self.sources.iter().filter(|(_, source)| source.link == link);
+		let mut own: alloc::vec::Vec<_> = over.map(|(id, source)| (!source.standby, *id)).collect();
+		// What stands by over the same link takes nobody's place.
+		own.sort_unstable();
+		own.into_iter().for_each(|(_, id)| self.source_broke(id, "the first link died", now));
 	}
 
 	fn handle_control(&mut self, link: LinkId, message: Control, now: Instant) {

@@ -391,6 +391,7 @@ impl Agent {
 				self.delivered += length as u64;
 				let whole = end.whole(&mut packet);
 				self.deliver(peer, whole);
+				self.answer_over(id, now);
 				self.charge(id, length, now);
 				self.report_when_due(id, now);
 			}

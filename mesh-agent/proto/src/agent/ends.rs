@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use codec::Encode;
-use towpath_primitives::{OverlayAddress, Signature};
+use towpath_primitives::{NodeId, OverlayAddress, Signature};
 
 use super::{
 	avoid::AVOIDED_FOR,
@@ -20,7 +20,7 @@ use crate::{
 	crypto::{Handshake, Role},
 	egress::Origin,
 	forward::Reason,
-	receipt::share,
+	receipt::path_price,
 	routing::Route,
 	time::Instant,
 	wire::control::{decode, Bind, Control, EndMessage, Offer, Proof, Refusal, Setup, SignedOffer, MAX_HOPS, MAX_LOSS},
@@ -88,7 +88,24 @@ impl Agent {
 
 	/// Begins a circuit. Nothing, if there is no way or nobody to pay.
 	pub(super) fn open_circuit(&mut self, to: OverlayAddress, now: Instant) -> Option<u32> {
-		let Route { link, metric } = self.next_route(to, &[], None, now)?;
+		let route = self.next_route(to, &[], None, now)?;
+		let id = self.begin_circuit(to, route, self.wishes(to, now), now)?;
+		if let (Some((queue, before)), Some(source)) = (self.take_kept_out(&to), self.sources.get_mut(&id)) {
+			source.patient = if before.is_some() { now + GRACE } else { now };
+			(source.queue, source.before) = (queue, before);
+		}
+		self.source_to.insert(to, id);
+		Some(id)
+	}
+
+	/// Sends the set-up of a circuit that nothing is sent over yet.
+	pub(super) fn begin_circuit(
+		&mut self,
+		to: OverlayAddress,
+		Route { link, metric }: Route,
+		avoid: Vec<NodeId>,
+		now: Instant,
+	) -> Option<u32> {
 		let protected = self.asks_protection(&to, now);
 		let pays = self.config.max_price > 0 && !protected && self.is_paid(&to);
 		let channel = self.purse.as_ref().filter(|_| pays).map(|purse| purse.spending().channel);
@@ -100,20 +117,14 @@ impl Agent {
 			ephemeral: x25519_dalek::x25519(secret, x25519_dalek::X25519_BASEPOINT_BYTES),
 			max_price: if channel.is_some() { self.config.max_price } else { 0 },
 			protected,
-			avoid: self.wishes(to, now),
+			avoid,
 			noise: handshake.write(&[]).ok()?,
 		};
 		let id = self.fresh_circuit();
 		let target = Target { link, circuit: id, direction: Direction::Down, source: true };
 		let own_label = self.labels.give(target)?;
 		let start = SourceStart { setup, secret, destination: to, channel, link, metric, own_label, handshake };
-		let mut source = Source::new(start, now);
-		if let Some((queue, before)) = self.take_kept_out(&to) {
-			source.patient = if before.is_some() { now + GRACE } else { now };
-			(source.queue, source.before) = (queue, before);
-		}
-		self.sources.insert(id, source);
-		self.source_to.insert(to, id);
+		self.sources.insert(id, Source::new(start, now));
 		self.send_setup(id, now);
 		Some(id)
 	}
@@ -164,6 +175,12 @@ impl Agent {
 			return;
 		};
 		let offers: Vec<Offer> = signed.iter().map(|signed| signed.offer.clone()).collect();
+		if source.standby {
+			if let Err(why) = self.judge_standby(id, &offers, now) {
+				return self.standby_over(id, why);
+			}
+		}
+		let Some(source) = self.sources.get_mut(&id) else { return };
 		let distinct = (1..offers.len()).all(|i| !offers[..i].iter().any(|earlier| earlier.node == offers[i].node));
 		if !distinct || path_price(&offers) > u128::from(self.config.max_path_price) {
 			self.avoid_path(id, AVOIDED_FOR, now);
@@ -231,6 +248,9 @@ impl Agent {
 	}
 
 	pub(super) fn source_refused(&mut self, id: u32, place: u8, reason: Refusal, now: Instant) {
+		if self.sources.get(&id).is_some_and(|source| source.standby) {
+			return self.standby_over(id, reason.words());
+		}
 		// What a router further on cannot do is remembered by the router before it; and no other router would grant a class
 		// that this one does not.
 		if place <= 1 && reason != Refusal::Class {
@@ -245,18 +265,7 @@ impl Agent {
 			let free = source.channel.is_none().then_some(source.destination);
 			free.map(|to| self.unpaid.remove(&to));
 		}
-		let why = match reason {
-			Refusal::NoRoute => "a router knows no way",
-			Refusal::Price => "a router asks for more than the limit",
-			Refusal::Busy => "a router has no room",
-			Refusal::TooLong => "the path is too long",
-			Refusal::Broken => "a link on the path died",
-			Refusal::Channel => "a router does not accept the channel",
-			Refusal::Bind => "a router does not accept the bind",
-			Refusal::NotAdmitted => "a neighbour does not carry others' packets",
-			Refusal::Class => "a router knows one of the ends as no validator",
-		};
-		self.source_broke(id, why, now);
+		self.source_broke(id, reason.words(), now);
 	}
 
 	/// The circuit does not work: another one takes its place, and what waits goes there.
@@ -265,6 +274,9 @@ impl Agent {
 			return;
 		}
 		let Some(source) = self.sources.get_mut(&id) else { return };
+		if source.standby {
+			return self.standby_over(id, why);
+		}
 		let destination = source.destination;
 		let was_live = source.phase == Phase::Live;
 		if !was_live {
@@ -273,7 +285,8 @@ impl Agent {
 		let Some(source) = self.sources.get(&id) else { return };
 		let used = now.since(source.used.max(source.progress));
 		self.leaving.insert(id, now);
-		if self.source_to.get(&destination) == Some(&id) {
+		let in_use = self.source_to.get(&destination) == Some(&id);
+		if in_use {
 			self.source_to.remove(&destination);
 		}
 		if was_live {
@@ -283,7 +296,7 @@ impl Agent {
 		}
 		self.wake(now);
 		self.successors.retain(|_, next| *next != id);
-		if self.succeed(id, now) {
+		if (in_use && self.promote(id, now)) || self.succeed(id, now) {
 			return self.pay(now);
 		}
 		let (queue, before) = self.cut_off(id, now);
@@ -338,6 +351,9 @@ impl Agent {
 				if source.phase == Phase::Binding {
 					source.phase = Phase::Live;
 					source.progress = now;
+					if source.standby {
+						return self.standby_ready(id, now);
+					}
 					if source.patient > source.since {
 						source.patient = now + GRACE;
 						source.queue.excuse(source.patient);
@@ -359,7 +375,7 @@ impl Agent {
 	/// Gives the far end what credit it may use (M4), or reminds it.
 	pub(super) fn send_limit(&mut self, id: u32, now: Instant) {
 		let Some(source) = self.sources.get_mut(&id) else { return };
-		if source.phase == Phase::Offering {
+		if source.phase == Phase::Offering || source.standby {
 			return;
 		}
 		let bytes = source.promise.bytes();
@@ -377,6 +393,13 @@ impl Agent {
 			None if lost || idle || news => bytes,
 			None => return,
 		};
+		self.tell_limit(id, bytes, now);
+	}
+
+	/// Tells the far end how much it may send in all, and how far the circuit before has come.
+	pub(super) fn tell_limit(&mut self, id: u32, bytes: u64, now: Instant) {
+		let Some(source) = self.sources.get_mut(&id) else { return };
+		let length = source.length_down();
 		let stamp = source.promise.make(bytes, now);
 		let message = EndMessage::Limit { bytes, pace: source.pace(now), stamp, length }.encode();
 		source.told_length = length;
@@ -409,10 +432,16 @@ impl Agent {
 					far.echo = Some((stamp, now));
 					(far.limit, far.pace, far.length) = (Some(bytes), pace, length);
 				}
+				if bytes > 0 {
+					self.answer_over(id, now);
+				}
 				self.flush_far_end(id, now);
 				self.report_now(id, now);
 			}
-			EndMessage::Resume { circuit, highest } => self.resume(id, circuit, highest, now),
+			EndMessage::Resume { circuit, highest } => {
+				self.answer_over(id, now);
+				self.resume(id, circuit, highest, now)
+			}
 			EndMessage::Report { .. } => self.drop_packet(Reason::Message),
 		}
 	}
@@ -470,43 +499,5 @@ impl Agent {
 	/// Room for so many bytes more towards an address; what is above will be dropped.
 	pub fn room_for(&self, to: &OverlayAddress) -> usize {
 		MAX_QUEUE - self.queued_for(to).min(MAX_QUEUE)
-	}
-}
-
-/// T3: what a path costs, with every allowed loss on the way.
-fn path_price(offers: &[Offer]) -> u128 {
-	let mut sum = 0u128;
-	for (index, offer) in offers.iter().enumerate() {
-		let up = share(1 << 20, offers[index..].iter().map(|offer| offer.loss_up), u64::MAX);
-		let down = share(1 << 20, offers[..=index].iter().map(|offer| offer.loss_down), u64::MAX);
-		sum += (u128::from(offer.price) * u128::from(up.max(down))).div_ceil(1 << 20);
-	}
-	sum
-}
-
-#[cfg(test)]
-mod tests {
-	use towpath_primitives::NodeId;
-
-	use super::*;
-
-	fn offer(price: u64, loss: u16) -> Offer {
-		Offer {
-			cid: [0; 32],
-			hop: 1,
-			node: NodeId([0; 32]),
-			ephemeral: [0; 32],
-			price,
-			loss_up: loss,
-			loss_down: loss,
-			lifetime: 1,
-		}
-	}
-
-	#[test]
-	fn a_paths_price_counts_the_losses_that_lie_beyond_each_router() {
-		assert_eq!(path_price(&[offer(1000, 0), offer(500, 0)]), 1500);
-		// Up, the first router sends over both lossy links, the second over one; down it is the other way round.
-		assert_eq!(path_price(&[offer(900, 1000), offer(900, 1000)]), 1112 + 1112);
 	}
 }

@@ -58,7 +58,10 @@ impl Agent {
 		let (unarrived, mut queue) = (source.unarrived(now), source.take_queue());
 		let highest = source.end.as_ref().filter(|_| source.phase == Phase::Live).map(|end| end.highest());
 		let circuit = mark(&source.cid);
-		let arrived = highest.map(|highest| Arrived { circuit, highest }).or(source.before);
+		// While nothing came over this one, the far end may not even know that the one before it is over.
+		let unused = source.verified_down() == 0;
+		let here = highest.map(|highest| Arrived { circuit, highest });
+		let arrived = source.before.filter(|_| unused).or(here).or(source.before);
 		self.put_in_front(&mut queue, unarrived, &bounds, now);
 		(queue, arrived)
 	}
@@ -109,8 +112,12 @@ impl Agent {
 		self.kept.back.insert(peer, Waiting { queue, bounds, since: now, before });
 	}
 
-	/// A circuit from there is bound: answers take it from now on, with what waited.
-	pub(super) fn answer_over(&mut self, peer: OverlayAddress, id: u32, now: Instant) {
+	/// The source uses a circuit: from its first data, credit or Resume on answers take it, with what waited. One that was only
+	/// bound may stand by for another one that works.
+	pub(super) fn answer_over(&mut self, id: u32, now: Instant) {
+		let far = self.hops.get_mut(&id).and_then(|hop| hop.far.as_mut()).filter(|far| !far.answers);
+		let Some((far, peer)) = far.and_then(|far| far.peer.map(|peer| (far, peer))) else { return };
+		far.answers = true;
 		let old = self.far_of.insert(peer, id).filter(|old| *old != id);
 		let old = old.and_then(|old| self.hops.get_mut(&old)).and_then(|hop| {
 			let circuit = mark(&hop.cid);

@@ -18,6 +18,7 @@ mod relay;
 mod rendezvous;
 mod renew;
 mod shares;
+mod standby;
 mod status;
 mod timers;
 mod undurable;
@@ -41,6 +42,7 @@ pub use protected::{PROTECTED_END, PROTECTED_LINK};
 pub use rendezvous::Introductions;
 pub use renew::SUCCEEDED;
 pub use shares::{CLIENT_SETUPS, MAX_FREE_PER_LINK, ROUTER_SETUPS, UNBOUND_GRACE};
+pub use standby::{Standby, MAX_PATHS};
 pub use status::{AccountStatus, CircuitStatus, LinkStatus, RouteStatus, Standing, Status};
 
 use crate::{
@@ -165,6 +167,22 @@ pub enum Event {
 		/// In words.
 		why: &'static str,
 	},
+	/// A circuit stands by for the one in use, from now on.
+	StandbyUp {
+		/// Whom it reaches.
+		destination: OverlayAddress,
+		/// The routers, the destination included.
+		path: Vec<NodeId>,
+		/// How many of them are on the path in use too, the destination not counted.
+		shared: usize,
+	},
+	/// It does not any more, and not because it is used.
+	StandbyDown {
+		/// Whom it reached.
+		destination: OverlayAddress,
+		/// In words.
+		why: &'static str,
+	},
 	/// A circuit could not be set up.
 	CircuitFailed {
 		/// Whom it was to reach.
@@ -209,6 +227,9 @@ pub struct Agent {
 	leaving: BTreeMap<u32, Instant>,
 	/// Circuits that are to be replaced while they work, and by which.
 	successors: BTreeMap<u32, u32>,
+	/// How many circuits a destination in use may have, and those that stand by.
+	paths: u8,
+	standbys: standby::Standbys,
 	/// Destinations whose last set-up failed: not to be tried again before, and the pause so far.
 	retries: BTreeMap<OverlayAddress, (Instant, Duration)>,
 	/// Routers that new circuits go around.
@@ -287,6 +308,8 @@ impl Agent {
 			source_to: BTreeMap::new(),
 			leaving: BTreeMap::new(),
 			successors: BTreeMap::new(),
+			paths: 1,
+			standbys: standby::Standbys::default(),
 			retries: BTreeMap::new(),
 			avoided: avoid::Avoided::default(),
 			moves: better::Moves::default(),

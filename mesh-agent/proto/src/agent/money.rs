@@ -8,7 +8,7 @@ use towpath_primitives::{Amount, ChannelId, NodeId, SignedReceipt};
 
 use super::{Agent, Event};
 use crate::{
-	circuit::{Binding, Phase, Source},
+	circuit::{Binding, Hop, Phase, Source},
 	crypto::{equal, Purpose},
 	forward::Reason,
 	link::{LinkId, Links},
@@ -215,8 +215,8 @@ impl Agent {
 			let price = self.config.price;
 			self.raise_ceiling(channel, price, now);
 			self.claim_if_due(channel, now);
-			let told: Vec<_> =
-				self.hops.iter().filter(|(_, hop)| hop.payer() == Some(Some(channel))).map(|(id, _)| *id).collect();
+			let told = |hop: &Hop| hop.payer() == Some(Some(channel)) && !hop.is_quiet(now);
+			let told: Vec<_> = self.hops.iter().filter(|(_, hop)| told(hop)).map(|(id, _)| *id).collect();
 			told.into_iter().for_each(|id| self.send_reading(id, now));
 		}
 		if let Some(purse) = &mut self.purse {
@@ -281,7 +281,7 @@ impl Agent {
 			return self.drop_packet(Reason::MessageTag);
 		}
 		hop.heard = relayed.counter;
-		(hop.used, hop.alive) = (now, now);
+		(hop.used, hop.alive, hop.heard_at) = (now, now, now);
 		match decode(&relayed.body) {
 			Some(ToRouter::Ask) => self.send_reading(id, now),
 			Some(ToRouter::Receipt(signed)) => self.take_receipt(id, signed, now),
@@ -366,8 +366,11 @@ impl Agent {
 		let (receipt, spent) = (reading.receipt, Metered(reading.spent));
 		// What is under way on this circuit is not lost, even if nothing of it was verified yet.
 		let unused = reading.up.out == 0 && reading.down.out == 0;
+		let credit = (reading.spent, reading.cap);
 		source.read(index, reading);
 		if channel.is_some() {
+			let others = self.sources.values_mut().filter(|other| other.channel == channel);
+			others.for_each(|other| other.credit_elsewhere(&node, credit));
 			let open = self.demands().into_iter().find(|demand| demand.node == node);
 			let open = open.map_or(Metered::default(), |demand| demand.share);
 			let open = if unused { open } else { open.max(Metered(1)) };
@@ -381,12 +384,14 @@ impl Agent {
 		self.pay(now);
 	}
 
-	/// What every router has coming from the circuits that are open, and bound to the purse's channel.
+	/// What every router has coming from the circuits that are open, and bound to the purse's channel. For one that only stands
+	/// by nobody has anything coming, and no router is asked to take a slot.
 	fn demands(&self) -> Vec<Demand> {
 		let Some(purse) = &self.purse else { return Vec::new() };
 		let channel = purse.spending().channel;
 		let mut demands: BTreeMap<NodeId, Demand> = BTreeMap::new();
-		for (id, source) in self.sources.iter().filter(|(_, source)| source.channel == Some(channel)) {
+		let ours = |source: &Source| source.channel == Some(channel) && !source.standby;
+		for (id, source) in self.sources.iter().filter(|(_, source)| ours(source)) {
 			let last = self.finishing || self.leaving.contains_key(id);
 			for index in 0..source.hops.len() {
 				let demand = source.demand(index, last);
@@ -427,11 +432,12 @@ impl Agent {
 		let mut demands = self.demands();
 		let Some(purse) = &mut self.purse else { return };
 		// What was verified since the last signature is signed for when nothing moves any more.
-		let idle = self.sources.values().all(|source| now.since(source.progress) >= TRAILING);
+		let used = || self.sources.values().filter(|source| !source.standby);
+		let idle = used().all(|source| now.since(source.progress) >= TRAILING);
 		demands.iter_mut().for_each(|demand| demand.last |= idle);
 		let crypto = self.crypto.clone();
 		let channel = purse.spending().channel;
-		let rtt = self.sources.values().map(|source| source.rtt_least).max().unwrap_or_default();
+		let rtt = used().map(|source| source.rtt_least).max().unwrap_or_default();
 		let actions = purse.update(&demands, rtt, &mut self.ticket, &*crypto, now);
 		for action in actions {
 			match action {
@@ -444,11 +450,11 @@ impl Agent {
 
 	fn send_receipt(&mut self, signed: SignedReceipt) {
 		let node = signed.receipt.node;
-		let carries = |source: &&mut crate::circuit::Source| {
-			source.phase != Phase::Offering && source.path().any(|on_path| on_path == node)
-		};
-		// The newest circuit over that router is the one that is most likely to live.
-		let Some(source) = self.sources.values_mut().rev().find(carries) else { return };
+		let carries = |source: &Source| source.phase != Phase::Offering && source.path().any(|on_path| on_path == node);
+		// The newest circuit over that router is the one that is most likely to live. Over one that stands by, routers that carry
+		// nothing for us have little room for messages (M2).
+		let all = self.sources.iter_mut().filter(|(_, source)| carries(source));
+		let Some((_, source)) = all.max_by_key(|(id, source)| (!source.standby, **id)) else { return };
 		let Some(index) = source.path().position(|on_path| on_path == node) else { return };
 		Self::tell_router(&mut self.links, source, index, &ToRouter::Receipt(signed));
 	}

@@ -97,6 +97,7 @@ impl Agent {
 					noise,
 					end: None,
 					peer: None,
+					answers: false,
 					limit: None,
 					length: None,
 					rtt: LONGEST_TRIP,
@@ -151,6 +152,7 @@ impl Agent {
 			down: Passed::default(),
 			heard: 0,
 			said: 0,
+			heard_at: now,
 			told_cap: 0,
 			told_lengths: (None, None),
 			complained: Instant::default(),
@@ -292,9 +294,11 @@ impl Agent {
 			let (up, down) = end_keys(&keys);
 			far.rtt = now.since(hop.since).min(LONGEST_TRIP);
 			far.end = Some(End::new(self.crypto.aead(&down), self.crypto.aead(&up), chain, now));
-			let peer = identity.node.overlay_address();
-			far.peer = Some(peer);
-			self.answer_over(peer, id, now);
+			far.peer = Some(identity.node.overlay_address());
+			// Somebody who has no other circuit here may be waited for; one beside another may only stand by.
+			if !self.far_of.contains_key(&identity.node.overlay_address()) {
+				self.answer_over(id, now);
+			}
 		}
 		let Some(hop) = self.hops.get_mut(&id) else { return };
 		hop.binding = binding;

@@ -50,7 +50,7 @@ impl Agent {
 		true
 	}
 
-	fn inherit(&mut self, to: OverlayAddress, id: u32, mut queue: super::Queue, now: Instant) {
+	pub(super) fn inherit(&mut self, to: OverlayAddress, id: u32, mut queue: super::Queue, now: Instant) {
 		self.source_to.insert(to, id);
 		if let Some(source) = self.sources.get_mut(&id) {
 			let mut dropped = alloc::vec::Vec::new();

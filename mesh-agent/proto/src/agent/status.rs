@@ -5,7 +5,7 @@ use core::{net::SocketAddr, time::Duration};
 
 use towpath_primitives::{Amount, ChannelId, NodeId, OverlayAddress};
 
-use super::Agent;
+use super::{Agent, Standby};
 use crate::{
 	circuit::{Class, Phase},
 	egress::Egress,
@@ -86,6 +86,10 @@ pub struct CircuitStatus {
 	pub rtt: Duration,
 	/// The longest packet that need not be halved on the way there, and on the way back, once these are known.
 	pub lengths: (Option<u16>, Option<u16>),
+	/// Whether it stands by for another one, or is set up to.
+	pub stands_by: bool,
+	/// What stands by for it, if anything is to.
+	pub standby: Option<Standby>,
 }
 
 /// A destination that can be reached.
@@ -170,8 +174,8 @@ impl Agent {
 			routes: self.babel.routes().map(|(prefix, route)| (prefix.address, route.metric)).collect(),
 			circuits: self
 				.sources
-				.values()
-				.map(|source| CircuitStatus {
+				.iter()
+				.map(|(id, source)| CircuitStatus {
 					destination: source.destination,
 					phase: source.phase,
 					class: source.class(),
@@ -181,6 +185,11 @@ impl Agent {
 					grant: source.grant(),
 					rtt: source.rtt,
 					lengths: (self.length_up(source), source.length_down()),
+					stands_by: source.standby,
+					standby: match self.source_to.get(&source.destination) == Some(id) {
+						true => self.standby(&source.destination),
+						false => None,
+					},
 				})
 				.collect(),
 			carried: self.hops.len(),

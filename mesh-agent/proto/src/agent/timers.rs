@@ -15,13 +15,16 @@ use crate::{
 /// A set-up or a bind without an answer is sent again after this.
 pub(super) const SETUP_RETRY: Duration = Duration::from_millis(400);
 /// A circuit that is not live after this is given up.
-const SETUP_TIMEOUT: Duration = Duration::from_secs(4);
+pub(super) const SETUP_TIMEOUT: Duration = Duration::from_secs(4);
 /// A circuit without traffic shows so often that it is wanted, and finds out whether it still works: soon after it was used ...
 pub(super) const KEEPALIVE_LATELY: Duration = Duration::from_secs(2);
 /// ... and later on.
 pub(super) const KEEPALIVE: Duration = Duration::from_secs(10);
 /// How long routers of a circuit that is over are given to take their last receipts.
 const LAST_RECEIPTS: Duration = Duration::from_secs(5);
+/// Round trips for which a circuit stays at least whose successor has taken over, and until the other end has credit there: it
+/// answers here so long.
+const DRAINS: u32 = 4;
 /// How often everything is looked at.
 const SWEEP: Duration = Duration::from_secs(1);
 /// How often a circuit that has something to say is looked at.
@@ -29,7 +32,7 @@ const TICK: Duration = Duration::from_millis(100);
 /// How often it is looked whether a receipt has to be sent again.
 const RESEND_TICK: Duration = Duration::from_millis(30);
 /// No progress for so long, or four round trips if that is longer, and the circuit is replaced (M6).
-const PATIENCE: Duration = Duration::from_millis(2500);
+pub(super) const PATIENCE: Duration = Duration::from_millis(2500);
 /// From submitting a claim to its being final, when blocks and finality are slow. A router that serves no more before that is
 /// waited for, three times as long at most (M6).
 const CLAIM_LATENCY: Duration = Duration::from_secs(20);
@@ -54,6 +57,7 @@ impl Agent {
 		}
 		self.tend_wanted(now);
 		self.tend_sources(now);
+		self.tend_standbys(now);
 		let fars: Vec<_> = self.far_of.values().copied().collect();
 		for id in fars {
 			self.report_when_due(id, now);
@@ -107,6 +111,10 @@ impl Agent {
 				continue;
 			}
 			let Some(source) = self.sources.get(&id) else { continue };
+			if source.standby {
+				self.keep_standby(id, now);
+				continue;
+			}
 			let waited = now.since(source.sent_at) >= SETUP_RETRY;
 			let young = now.since(source.since) < SETUP_TIMEOUT;
 			let old = now.since(source.since) >= source.renew_after();
@@ -167,7 +175,12 @@ impl Agent {
 	fn tend_leaving(&mut self, id: u32, since: Instant, now: Instant) {
 		let waits = |source: &Source| source.phase != Phase::Offering && !self.has_last_receipts(source);
 		let waits = self.sources.get(&id).is_some_and(waits);
-		let drains = |source: &Source| source.succeeded && now.since(since) < source.rtt * 2;
+		let answers_here = |source: &Source| {
+			let next = self.source_to.get(&source.destination).and_then(|next| self.sources.get(next));
+			next.is_some_and(|next| next.promise.bytes() == 0 || !next.promise.is_known())
+		};
+		let drains =
+			|source: &Source| source.succeeded && (now.since(since) < source.rtt * DRAINS || answers_here(source));
 		let drains = self.sources.get(&id).is_some_and(drains);
 		if (!waits && !drains) || now.since(since) >= LAST_RECEIPTS {
 			self.remove_source(id);

@@ -21,6 +21,9 @@ use crate::{
 	wire::control::{Bind, CircuitId, Passed, SignedOffer},
 };
 
+/// A circuit over which nothing has passed is expected to be used within this time.
+const QUIET: Duration = Duration::from_secs(5);
+
 /// What source and router share (T5).
 #[derive(Clone, Debug)]
 pub struct HopKeys {
@@ -80,6 +83,8 @@ pub struct FarEnd {
 	pub end: Option<End>,
 	/// Who the source is.
 	pub peer: Option<OverlayAddress>,
+	/// Whether the source has used it: answers did not take it before.
+	pub answers: bool,
 	/// Most data bytes that may be sent; without one the circuit is free.
 	pub limit: Option<u64>,
 	/// From the offer to the bind: as long as a round trip to the source, about.
@@ -150,6 +155,8 @@ pub struct Hop {
 	pub heard: u32,
 	/// Counter of our newest message to it.
 	pub said: u32,
+	/// When the newest message from the source came, or the set-up.
+	pub heard_at: Instant,
 	/// The cap that the source was last told.
 	pub told_cap: u128,
 	/// What the source was last told of the lengths that the links carry, and when that a packet was too long.
@@ -173,6 +180,12 @@ impl Hop {
 			Direction::Up => &mut self.up,
 			Direction::Down => &mut self.down,
 		}
+	}
+
+	/// Whether it only stands by: nothing was ever sent over it, and its source asks for nothing. What it would say of receipts that
+	/// come over other circuits has to travel outside of the credit (M2), over routers that carry nothing else for this channel.
+	pub fn is_quiet(&self, now: Instant) -> bool {
+		(self.up, self.down) == Default::default() && now.since(self.heard_at) >= QUIET
 	}
 
 	/// The transit key of one direction.

@@ -17,6 +17,8 @@ pub struct Promise {
 	stamp: u64,
 	at: Instant,
 	confirmed: u64,
+	/// Earlier ones were promises of nothing.
+	from: u64,
 	/// Since when one is waited for to be confirmed.
 	asked: Option<Instant>,
 	/// A higher limit holds until the far end has seen this stamp.
@@ -26,7 +28,7 @@ pub struct Promise {
 impl Promise {
 	/// Nothing is promised yet.
 	pub fn new(now: Instant) -> Self {
-		Self { bytes: 0, stamp: 0, at: now, confirmed: 0, asked: None, before: None }
+		Self { bytes: 0, stamp: 0, at: now, confirmed: 0, from: 0, asked: None, before: None }
 	}
 
 	/// The newest limit: data bytes in all.
@@ -59,9 +61,14 @@ impl Promise {
 		self.before = self.before.filter(|(until, _)| *until > self.confirmed);
 	}
 
-	/// Whether the far end has seen any.
+	/// Whether the far end has seen any that counts.
 	pub fn is_known(&self) -> bool {
-		self.confirmed > 0
+		self.confirmed > self.from
+	}
+
+	/// Those that were made do not count any more.
+	pub fn tell_anew(&mut self) {
+		self.from = self.stamp;
 	}
 
 	/// Whether the next one may leave.
@@ -119,6 +126,18 @@ mod tests {
 		let last = promise.make(5, at(1700));
 		promise.confirm(last);
 		assert_eq!(promise.unanswered(at(9000)), Duration::ZERO);
+	}
+
+	#[test]
+	fn an_answer_to_an_older_one_says_nothing_of_those_that_count() {
+		let mut promise = Promise::new(at(0));
+		let older = promise.make(0, at(1));
+		promise.tell_anew();
+		promise.confirm(older);
+		assert!(!promise.is_known());
+		let newer = promise.make(0, at(2));
+		promise.confirm(newer);
+		assert!(promise.is_known());
 	}
 
 	#[test]

@@ -185,6 +185,15 @@ impl Purse {
 		view.slots.len() + others < view.capacity as usize
 	}
 
+	/// Whether all of these routers may be paid (P1).
+	pub fn admits_all(&self, nodes: &[NodeId]) -> bool {
+		let Some(view) = &self.view else { return false };
+		let known = |node: &&NodeId| view.slots.contains_key(*node) || self.payees.contains_key(*node);
+		let others = self.payees.keys().filter(|node| !view.slots.contains_key(*node)).count();
+		let new = nodes.iter().filter(|node| !known(node)).count();
+		view.slots.len() + others + new <= view.capacity as usize
+	}
+
 	/// A router showed its newest receipt and what it spent. `open` is what its open circuits have verified.
 	pub fn shown(
 		&mut self,

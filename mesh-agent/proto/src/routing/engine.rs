@@ -183,6 +183,14 @@ impl Babel {
 			.min_by_key(|route| route.metric)
 	}
 
+	/// The links over which routes to an address lead that are free of loops.
+	pub fn ways(&self, address: &[u8; 16]) -> Vec<LinkId> {
+		let prefix = Prefix::host(*address);
+		let Some(routes) = self.routes.get(&prefix) else { return Vec::new() };
+		let leads = |link: LinkId, entry| self.feasible(&prefix, entry) && self.metric(&prefix, link).is_some();
+		routes.iter().filter(|(link, entry)| leads(**link, entry)).map(|(link, _)| *link).collect()
+	}
+
 	/// All routes in use.
 	pub fn routes(&self) -> impl Iterator<Item = (Prefix, Route)> + '_ {
 		self.selected

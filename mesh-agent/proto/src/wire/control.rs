@@ -228,6 +228,23 @@ pub enum Refusal {
 	Class,
 }
 
+impl Refusal {
+	/// In words.
+	pub const fn words(self) -> &'static str {
+		match self {
+			Self::NoRoute => "a router knows no way",
+			Self::Price => "a router asks for more than the limit",
+			Self::Busy => "a router has no room",
+			Self::TooLong => "the path is too long",
+			Self::Broken => "a link on the path died",
+			Self::Channel => "a router does not accept the channel",
+			Self::Bind => "a router does not accept the bind",
+			Self::NotAdmitted => "a neighbour does not carry others' packets",
+			Self::Class => "a router knows one of the ends as no validator",
+		}
+	}
+}
+
 /// Bytes without meaning in messages that make the receiver call an address, so that they are longer than what it sends there.
 pub const CALL_ROOM: usize = 80;
 
