@@ -18,7 +18,7 @@ use towpath_proto::{
 };
 use towpath_sim::{
 	flow::{Flow, Sender},
-	Net,
+	ChannelSpec, Net,
 };
 
 const MIB: u64 = 1 << 20;
@@ -374,6 +374,27 @@ fn m6_a_circuit_is_not_replaced_because_the_last_packets_before_a_pause_were_los
 	}
 	// One packet in five is lost. That every report of one of 200 is lost too, for two seconds and a half, happens.
 	assert!(replaced <= 2, "{replaced}");
+}
+
+#[test]
+fn m6_no_path_is_blamed_for_a_deposit_that_is_used_up_and_the_circuit_goes_on_when_there_is_more() {
+	let (mut net, household, routers) = line(31, 2, wire(50, 5));
+	let named = routers.iter().map(|router| net.node(*router)).collect();
+	let (deposit, exposure) = (cost(8 * MIB), cost(60 * MIB));
+	let spec = ChannelSpec { receipt_seed: RECEIPT_SEED, deposit, exposure, capacity: 8, named };
+	net.chain.open(CHANNEL, &spec);
+	net.spend(household, spending(RECEIPT_SEED));
+	join(&mut net, household, routers[1]);
+	// Eight for two routers: half of this, about.
+	let carried = stream(&mut net, household, routers[1], ms(2), secs(12));
+	assert!((3 * MIB..=4 * MIB).contains(&carried), "{carried}");
+	assert_eq!(stream(&mut net, household, routers[1], ms(2), secs(30)), 0);
+	assert_eq!(ends(&net, household), [""; 0]);
+	net.chain.channels.get_mut(&CHANNEL).unwrap().deposit += cost(80 * MIB);
+	net.tell_channel(CHANNEL);
+	assert!(stream(&mut net, household, routers[1], ms(2), secs(5)) > 2 * MIB);
+	assert_eq!(ends(&net, household), [""; 0]);
+	assert_books(&mut net, household, &routers);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::{
 	forward::Reason,
 	link::{LinkId, Links},
 	meter::Metered,
-	receipt::{Action, Demand},
+	receipt::{Action, Demand, Purse},
 	record::Record,
 	settlement::{Account, ChannelView, Head, ReceiptError, Serving},
 	time::Instant,
@@ -64,7 +64,13 @@ impl Agent {
 	/// What the finalised chain says of a channel; nothing, if it has none of that number.
 	pub fn handle_channel(&mut self, channel: ChannelId, view: Option<ChannelView>, now: Instant) {
 		if let Some(purse) = self.purse.as_mut().filter(|purse| purse.spending().channel == channel) {
+			let before = purse.left();
 			purse.set_view(view.clone());
+			if purse.left() > before {
+				// What waited for money did not wait for anybody else.
+				let all = self.sources.values_mut().filter(|source| source.channel == Some(channel));
+				all.filter(|source| source.is_waiting()).for_each(|source| source.excuse(now));
+			}
 		}
 		if let Some(account) = self.accounts.get_mut(&channel) {
 			let paid = if view.is_none() { account.remember_paid() } else { None };
@@ -446,6 +452,14 @@ impl Agent {
 				Action::Exhausted(_) => self.events.push_back(Event::Exhausted(channel)),
 			}
 		}
+	}
+
+	/// Whether data wait on a circuit because the deposit, or the operator's limit, is used up, and the far end is there: no other path
+	/// would be any better.
+	pub(super) fn waits_for_money(&self, source: &Source, now: Instant, patience: Duration) -> bool {
+		let purse = self.purse.as_ref().filter(|purse| source.channel == Some(purse.spending().channel));
+		let spent = |purse: &Purse| (0..source.hops.len()).any(|index| !purse.affords(&source.demand(index, false)));
+		purse.is_some_and(spent) && source.promise.unanswered(now) <= patience
 	}
 
 	fn send_receipt(&mut self, signed: SignedReceipt) {

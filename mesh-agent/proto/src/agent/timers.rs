@@ -137,6 +137,12 @@ impl Agent {
 				}
 				Phase::Offering if waited => self.send_setup(id, now),
 				Phase::Binding if waited => self.send_bind(id, now),
+				Phase::Live if source.stalled(now, patience) && self.waits_for_money(source, now, patience) => {
+					if let Some(source) = self.sources.get_mut(&id) {
+						source.excuse(now);
+					}
+					self.pay(now);
+				}
 				Phase::Live if source.stalled(now, patience) => {
 					if unwanted {
 						self.give_up_paying(source.destination, now);

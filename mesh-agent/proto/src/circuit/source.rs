@@ -412,6 +412,17 @@ impl Source {
 		self.phase == Phase::Live && (stalls || silent)
 	}
 
+	/// Whether packets wait for credit, at either end.
+	pub fn is_waiting(&self) -> bool {
+		!self.queue.is_empty() || self.far_waiting > 0
+	}
+
+	/// Nobody on the path is to blame that nothing was verified until now.
+	pub fn excuse(&mut self, now: Instant) {
+		self.progress = now;
+		[&mut self.stall_up, &mut self.stall_down].into_iter().for_each(|stall| stall.verified(now));
+	}
+
 	/// Whether so many packets passed all routers and arrived damaged that some router or the far end is at fault (M6).
 	pub fn damaged(&self) -> bool {
 		let here = self.end.as_ref().map_or(0, |end| end.damaged);

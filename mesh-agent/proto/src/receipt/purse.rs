@@ -102,6 +102,11 @@ pub struct Purse {
 	rounds: Bucket,
 }
 
+/// What a receipt adds at least, of a grant (M4).
+fn step(grant: Amount) -> Amount {
+	(grant / 4).max(1)
+}
+
 impl Purse {
 	/// A purse; `records` are what an earlier run left on disk.
 	pub fn new(spending: Spending, genesis: GenesisHash, records: &[Record], now: Instant) -> Self {
@@ -165,6 +170,12 @@ impl Purse {
 				payee.ceiling.0.max(pending).max(payee.owed())
 			})
 			.fold(0, Amount::saturating_add)
+	}
+
+	/// Whether there is enough left to sign for what a router has coming next. What is left under ceilings does not count: it is less
+	/// than a grant for each router, and not worth a signature.
+	pub fn affords(&self, demand: &Demand) -> bool {
+		self.left() >= step(demand.grant.to_amount().min(self.most_granted(&demand.node)))
 	}
 
 	/// Half of what a router may be owed ahead of its claims (M4).
@@ -308,7 +319,7 @@ impl Purse {
 		if target < payee.floor {
 			return;
 		}
-		let step = (grant.to_amount() / 4).max(1);
+		let step = step(grant.to_amount());
 		let trailing = demand.last && payee.signed.is_some_and(|signed| signed.receipt.bytes < bytes);
 		let worth_it = payee.signed.is_none() || trailing || target - payee.owed() >= step;
 		// P3: at most one grant above what is signed, written before it is needed.
