@@ -149,7 +149,8 @@ fn what_is_not_answered_is_little(lab: &Lab, address: &str) -> Result<()> {
 		line.context("no such counter")?.trim().parse::<u64>().context("no number")
 	};
 	let before = counted(lab)?;
-	let script = format!("exec 3>/dev/udp/{address}/9; for i in $(seq 1000); do echo x >&3; done");
+	// Ones that come at the same time reach the kernel as one, which counts that once.
+	let script = format!("exec 3>/dev/udp/{address}/9; for i in $(seq 300); do echo x >&3; sleep 0.005; done");
 	let begin = Instant::now();
 	lab.try_exec("web", "bash", &["-c", &script])?;
 	sleep(Duration::from_millis(500));

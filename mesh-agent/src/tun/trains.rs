@@ -178,9 +178,13 @@ impl Outgoing {
 
 /// How many packets a train was merged of.
 fn packets_in(train: &[u8]) -> u64 {
-	let Ok(header) = VirtioNetHdr::decode(train) else { return 1 };
-	let payload = train.len().saturating_sub(HEADER + usize::from(header.hdr_len));
-	payload.div_ceil(usize::from(header.gso_size).max(1)).max(1) as u64
+	match VirtioNetHdr::decode(train) {
+		Ok(header) if header.gso_size > 0 => {
+			let payload = train.len().saturating_sub(HEADER + usize::from(header.hdr_len));
+			payload.div_ceil(usize::from(header.gso_size)) as u64
+		}
+		_ => 1,
+	}
 }
 
 /// Makes trains of packets.
