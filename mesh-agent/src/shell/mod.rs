@@ -220,6 +220,7 @@ impl Shell {
 			packets.into_iter().for_each(|packet| tun.send(packet));
 			tun.flush().await;
 		}
+		self.kernel.iter().for_each(|kernel| kernel.flush());
 		self.inside.wake_blocked();
 		self.services.wake_blocked();
 		self.dns.iter().for_each(|dns| dns.wake_blocked());

@@ -67,6 +67,12 @@ impl Agent {
 	/// Sends a packet back to whoever pays for the way: over its circuit, or not at all. A gateway has circuits of its own to those
 	/// whom it serves only for what it wants of them itself; one that costs nothing takes answers, too.
 	pub fn answer_packet(&mut self, to: OverlayAddress, packet: &[u8], now: Instant) {
+		self.queue_answer(to, packet, now);
+		self.send_queued(now);
+	}
+
+	/// The same for packets that come together: they leave together, with [`Self::send_queued`].
+	pub fn queue_answer(&mut self, to: OverlayAddress, packet: &[u8], now: Instant) {
 		if packet.is_empty() || packet.len() > MAX_LENGTH {
 			return self.drop_packet(Reason::Malformed);
 		}
@@ -76,7 +82,6 @@ impl Agent {
 			(None, Some(id)) => self.queue_at_source(id, packet, now),
 			(None, None) => self.wait_back(to, packet, now),
 		}
-		self.send_queued(now);
 	}
 
 	/// Sends what was queued, as far as it may leave.

@@ -13,8 +13,7 @@ mod translate;
 
 use std::{
 	cell::RefCell,
-	collections::{BTreeMap, BTreeSet, VecDeque},
-	io::ErrorKind,
+	collections::{BTreeMap, BTreeSet},
 	net::{IpAddr, Ipv4Addr, Ipv6Addr},
 	rc::Rc,
 	task::Waker,
@@ -25,13 +24,14 @@ use serde_json::{json, Value};
 use tokio::sync::Notify;
 use towpath_primitives::{NodeId, OverlayAddress};
 use tracing::{info, warn};
-use tun_rs::{AsyncDevice, DeviceBuilder};
+use tun_rs::DeviceBuilder;
 
 use super::{queue::Queue, Limits, Refusal, Valve, Way, TICK};
 use crate::{
 	policy::ExitPolicy,
 	shell::Shared,
 	stack::{endpoints, Endpoints, Transport, MTU, PAYER_V4},
+	tun::{self, Reader, Writer},
 };
 use heard::Heard;
 use leases::{V4, V6};
@@ -46,8 +46,8 @@ const INSIDE_V4: (Ipv4Addr, u8) = (Ipv4Addr::new(100, 64, 0, 0), 10);
 const INSIDE_V6: (Ipv6Addr, u8) = (Ipv6Addr::new(0xfc74, 0x6f77, 0x7061, 0x7468, 0, 0, 0, 0), 64);
 /// Most payers whose parts of the rate are kept.
 const MAX_VALVES: usize = 65_536;
-/// Most packets that wait for the kernel to take some again.
-const MAX_STUCK: usize = 256;
+/// Trains that are taken from the device in one turn.
+const TRAINS: usize = 16;
 
 /// What the operator wants of it.
 pub struct Plan {
@@ -63,7 +63,7 @@ pub struct Plan {
 
 /// The way out.
 pub struct Kernel {
-	device: AsyncDevice,
+	device: RefCell<Writer>,
 	shared: Rc<Shared>,
 	policy: Rc<ExitPolicy>,
 	limits: Rc<Limits>,
@@ -73,8 +73,6 @@ pub struct Kernel {
 	valves: RefCell<BTreeMap<OverlayAddress, Rc<Valve>>>,
 	/// By direction, what waits for the rate.
 	queues: RefCell<[Queue; 2]>,
-	/// What the kernel had no room for.
-	stuck: RefCell<VecDeque<Vec<u8>>>,
 	waiting: Notify,
 	/// What comes back to the prefixes of IPv4 and IPv6.
 	heard: [Heard; 2],
@@ -96,32 +94,20 @@ impl Kernel {
 		let reachable = reachable(&mut book, &plan, &shared)?;
 		let builder = DeviceBuilder::new().name(DEVICE).mtu(MTU as u16);
 		let builder = builder.ipv4(V4::device(v4.0), v4.1, None).ipv6(V6::device(v6.0), v6.1);
-		let device = builder.build_async().with_context(|| {
+		let (_, reader, writer) = tun::open(builder).with_context(|| {
 			format!("cannot open the TUN device {DEVICE}: router.gateway.exit = \"kernel\" needs CAP_NET_ADMIN")
 		})?;
 		rules::load(&rules::script(&policy, &plan.routed, &reachable))?;
 		let inbound = plan.inbound.iter().map(NodeId::overlay_address).collect();
-		let (book, valves, stuck, waiting) =
-			(RefCell::new(book), RefCell::default(), RefCell::default(), Notify::new());
+		let (device, book) = (RefCell::new(writer), RefCell::new(book));
+		let (valves, waiting) = (RefCell::default(), Notify::new());
 		let hash = plan.secret.iter().fold(0u64, |hash, byte| hash.rotate_left(8) ^ u64::from(*byte));
 		let heard = Default::default();
 		let queues = RefCell::new([Queue::new(hash), Queue::new(hash)]);
-		let kernel = Rc::new(Self {
-			device,
-			shared,
-			policy,
-			limits,
-			inbound,
-			plan,
-			book,
-			valves,
-			queues,
-			stuck,
-			waiting,
-			heard,
-		});
+		let kernel =
+			Rc::new(Self { device, shared, policy, limits, inbound, plan, book, valves, queues, waiting, heard });
 		kernel.limits.kernel.replace(Rc::downgrade(&kernel));
-		tokio::task::spawn_local(kernel.clone().come_back());
+		tokio::task::spawn_local(kernel.clone().come_back(reader));
 		tokio::task::spawn_local(kernel.clone().tend_queues());
 		Ok(kernel)
 	}
@@ -193,7 +179,7 @@ impl Kernel {
 		}
 	}
 
-	/// A packet of this payer wants to leave.
+	/// A packet of this payer wants to leave. It goes with [`Kernel::flush`].
 	pub fn leave(&self, payer: OverlayAddress, mut packet: Vec<u8>) {
 		let Some(ends) = endpoints(&packet) else { return };
 		if let Some(refusal) = self.refusal(&payer, &ends) {
@@ -201,7 +187,7 @@ impl Kernel {
 		}
 		let leased = self.book.borrow_mut().out(payer, &mut packet, self.shared.now());
 		match leased {
-			Ok(()) => self.pass(Way::Out, payer, &packet),
+			Ok(()) => self.pass(Way::Out, payer, packet),
 			Err(Stays::Foreign) => self.limits.dropped("foreign", 1),
 			Err(Stays::Crowded) => {
 				let _ = self.limits.crowd().refuse::<()>();
@@ -211,72 +197,68 @@ impl Kernel {
 	}
 
 	/// Lets a packet pass, or wait until it may.
-	fn pass(&self, way: Way, payer: OverlayAddress, packet: &[u8]) {
+	fn pass(&self, way: Way, payer: OverlayAddress, packet: impl AsRef<[u8]> + Into<Vec<u8>>) {
 		let waits = self.queues.borrow()[way as usize].waits(&payer);
-		if !waits && self.passes(payer, way, packet.len()) {
+		if !waits && self.passes(payer, way, packet.as_ref().len()) {
 			return self.hand_over(way, payer, packet);
 		}
-		let lost = self.queues.borrow_mut()[way as usize].push(payer, packet.to_vec(), self.shared.now());
+		let lost = self.queues.borrow_mut()[way as usize].push(payer, packet.into(), self.shared.now());
 		self.limits.lost(lost);
 		self.waiting.notify_one();
 	}
 
-	fn hand_over(&self, way: Way, payer: OverlayAddress, packet: &[u8]) {
-		let heard = &self.heard[usize::from(packet.first().is_some_and(|first| first >> 4 == 6))];
+	/// What passes goes on with others that do.
+	fn hand_over(&self, way: Way, payer: OverlayAddress, packet: impl AsRef<[u8]> + Into<Vec<u8>>) {
+		let (bytes, now) = (packet.as_ref(), self.shared.now());
+		let heard = &self.heard[usize::from(bytes.first().is_some_and(|first| first >> 4 == 6))];
 		match way {
 			Way::In => {
 				heard.came();
-				self.answer(payer, packet);
+				self.shared.agent.borrow_mut().queue_answer(payer, bytes, now);
 			}
 			Way::Out => {
-				heard.sent(self.shared.now());
-				let mut stuck = self.stuck.borrow_mut();
-				if stuck.is_empty() && self.kernel_takes(packet) {
-					return;
-				}
-				match stuck.len() < MAX_STUCK {
-					true => stuck.push_back(packet.to_vec()),
-					false => self.limits.dropped("device_full", 1),
-				}
-				self.waiting.notify_one();
+				heard.sent(now);
+				self.device.borrow_mut().send(packet.into());
 			}
 		}
 	}
 
-	/// Whether the kernel is done with a packet: it took it, or never will.
-	fn kernel_takes(&self, packet: &[u8]) -> bool {
-		match self.device.try_send(packet) {
-			Ok(_) => true,
-			Err(error) if error.kind() == ErrorKind::WouldBlock => false,
-			Err(_) => {
-				self.limits.dropped("device", 1);
-				true
-			}
+	/// Hands what left to the kernel.
+	pub fn flush(&self) {
+		let mut device = self.device.borrow_mut();
+		let lost = device.flush();
+		self.limits.dropped("device_full", lost.full);
+		self.limits.dropped("device", lost.refused);
+		if !device.is_empty() {
+			self.waiting.notify_one();
 		}
+	}
+
+	/// Sends what came back.
+	fn flush_back(&self) {
+		self.shared.agent.borrow_mut().send_queued(self.shared.now());
+		self.shared.work.notify_one();
 	}
 
 	/// Looks after what waits, for as long as the agent runs.
 	async fn tend_queues(self: Rc<Self>) {
 		loop {
-			let idle = self.stuck.borrow().is_empty() && self.queues.borrow().iter().all(Queue::is_empty);
+			let idle = self.device.borrow().is_empty() && self.queues.borrow().iter().all(Queue::is_empty);
 			if idle {
 				self.waiting.notified().await;
 			}
 			tokio::time::sleep(TICK).await;
-			let mut stuck = self.stuck.take();
-			while stuck.front().is_some_and(|packet| self.kernel_takes(packet)) {
-				stuck.pop_front();
-			}
-			self.stuck.replace(stuck);
 			for way in [Way::Out, Way::In] {
 				let may = |payer, size| self.valve(payer).open(way, size, Waker::noop()) >= size;
 				let send = |payer, packet: Vec<u8>| {
 					self.valve(payer).passed(way, packet.len());
-					self.hand_over(way, payer, &packet);
+					self.hand_over(way, payer, packet);
 				};
 				let lost = self.queues.borrow_mut()[way as usize].turn(self.shared.now(), may, send);
 				self.limits.lost(lost);
 			}
+			self.flush();
+			self.flush_back();
 		}
 	}
 
@@ -289,22 +271,34 @@ impl Kernel {
 		self.shared.work.notify_one();
 	}
 
-	async fn come_back(self: Rc<Self>) {
-		let mut buffer = vec![0; 1 << 16];
+	async fn come_back(self: Rc<Self>, mut reader: Reader) {
 		loop {
-			let Ok(length) = self.device.recv(&mut buffer).await else {
-				warn!("{DEVICE} cannot be read; nothing comes back from outside any more");
+			if let Err(error) = reader.receive(|packet| self.came(packet)).await {
+				warn!("{DEVICE} cannot be read; nothing comes back from outside any more: {error}");
 				return;
-			};
-			let packet = &mut buffer[..length];
-			let payer = self.book.borrow_mut().back(packet);
-			match payer {
-				Some(payer) => {
-					Refusal::disown(packet);
-					self.pass(Way::In, payer, packet);
-				}
-				None => self.limits.dropped("nobody", 1),
 			}
+			self.flush_back();
+			for _ in 1..TRAINS {
+				if !reader.try_receive(|packet| self.came(packet)) {
+					break;
+				}
+				self.flush_back();
+			}
+			self.limits.dropped("train", reader.take_uncut());
+			// The loop sends it before more is taken.
+			tokio::task::yield_now().await;
+		}
+	}
+
+	/// A packet from outside. It goes with [`Kernel::flush_back`].
+	fn came(&self, packet: &mut [u8]) {
+		let payer = self.book.borrow_mut().back(packet);
+		match payer {
+			Some(payer) => {
+				Refusal::disown(packet);
+				self.pass(Way::In, payer, &*packet);
+			}
+			None => self.limits.dropped("nobody", 1),
 		}
 	}
 }
