@@ -86,7 +86,7 @@ impl Contestant {
 					.map_or(0, |links| links.iter().filter(|link| link["trusted"] == Value::Bool(true)).count());
 				Ok(links >= if *router == "r1" { 3 } else { 2 })
 			};
-			ROUTERS.iter().map(|router| trusted(&router)).try_fold(true, |all, one| Ok(all && one?))
+			ROUTERS.iter().map(trusted).try_fold(true, |all, one| Ok(all && one?))
 		})?;
 		// Its routes come with the next updates.
 		sleep(Duration::from_secs(5));

@@ -8,7 +8,7 @@
 #[path = "../common/command.rs"]
 mod command;
 #[path = "../../../e2e/laboratory/mod.rs"]
-#[allow(dead_code, unused_imports)]
+#[allow(dead_code, unused_imports, clippy::unwrap_used)]
 mod laboratory;
 
 mod contestants;

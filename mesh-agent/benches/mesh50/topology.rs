@@ -121,7 +121,8 @@ impl Topology {
 
 /// As square as the number allows.
 fn grid(routers: usize) -> Links {
-	let width = (1..=routers).filter(|width| width * width <= routers && routers % width == 0).max().unwrap_or(1);
+	let width =
+		(1..=routers).filter(|width| width * width <= routers && routers.is_multiple_of(*width)).max().unwrap_or(1);
 	let mut links = Links::new();
 	for router in 0..routers {
 		if (router + 1) % width != 0 {

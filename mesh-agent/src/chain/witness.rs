@@ -314,9 +314,10 @@ mod tests {
 	async fn a_node_on_a_branch_of_its_own_is_doubted_until_it_comes_back() {
 		let court = court().await;
 		for height in [100, 103, 97] {
-			let mut told = court.node.told.lock().unwrap();
-			(told.height, told.branch) = (height, 95);
-			drop(told);
+			{
+				let mut told = court.node.told.lock().unwrap();
+				(told.height, told.branch) = (height, 95);
+			}
 			let why = court.doubt().await.unwrap();
 			assert!(why.contains(&court.other.url) && why.contains(&height.min(100).to_string()), "{why}");
 		}
@@ -331,9 +332,10 @@ mod tests {
 			court.node.told.lock().unwrap().height = height;
 			assert!(court.doubt().await.unwrap().contains("catching up"), "at {height}");
 		}
-		let mut told = court.node.told.lock().unwrap();
-		(told.height, told.knows) = (110, false);
-		drop(told);
+		{
+			let mut told = court.node.told.lock().unwrap();
+			(told.height, told.knows) = (110, false);
+		}
 		assert!(court.doubt().await.unwrap().contains("does not say"));
 	}
 

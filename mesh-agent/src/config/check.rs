@@ -132,7 +132,8 @@ fn router(router: &Router, tun: Option<&Tun>) -> Result<()> {
 fn listeners(config: &Config) -> Result<()> {
 	for listen in config.dns.iter().flat_map(|dns| &dns.listen) {
 		let overlay = matches!(listen.ip(), IpAddr::V6(v6) if crate::names::is_overlay(v6));
-		if !listen.ip().is_loopback() && !(overlay && config.tun.is_some()) {
+		let reached = listen.ip().is_loopback() || (overlay && config.tun.is_some());
+		if !reached {
 			bail!("dns.listen: {listen}: it is for this machine; listen on loopback, like 127.0.0.1:5354, or with [tun] on the overlay address");
 		}
 	}

@@ -40,9 +40,12 @@ pub(super) struct Upstream {
 	shared: Rc<Shared>,
 	own: OverlayAddress,
 	inside: Inside,
-	/// By port: which gateway was asked, and who waits.
-	waiting: RefCell<BTreeMap<u16, (OverlayAddress, oneshot::Sender<Vec<u8>>)>>,
+	/// By port.
+	waiting: RefCell<BTreeMap<u16, Asked>>,
 }
+
+/// Which gateway was asked, and who waits.
+type Asked = (OverlayAddress, oneshot::Sender<Vec<u8>>);
 
 /// Frees its port.
 struct Place<'a>(&'a Upstream, u16);

@@ -154,11 +154,9 @@ async fn metrics(config: &Config, shared: &Rc<Shared>) -> Result<Rc<Metrics>> {
 }
 
 /// What a gateway lets out, and the kernel's way out, if that is wanted.
-fn way_out(
-	config: &Config,
-	shared: &Rc<Shared>,
-	seed: &[u8; 32],
-) -> Result<(Option<Rc<ExitPolicy>>, Option<Rc<exit::Kernel>>)> {
+type WayOut = (Option<Rc<ExitPolicy>>, Option<Rc<exit::Kernel>>);
+
+fn way_out(config: &Config, shared: &Rc<Shared>, seed: &[u8; 32]) -> Result<WayOut> {
 	let Some(gateway) = config.router.as_ref().and_then(|router| router.gateway.as_ref()) else {
 		return Ok((None, None));
 	};

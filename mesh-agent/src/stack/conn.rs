@@ -199,10 +199,8 @@ fn to_application(
 		step.moved |= written > 0;
 	}
 	let waiting = matches!(socket.state(), tcp::State::Listen | tcp::State::SynSent | tcp::State::SynReceived);
-	if !*shut && !waiting && !socket.may_recv() {
-		if Pin::new(stream).poll_shutdown(cx).is_ready() {
-			(*shut, step.moved) = (true, true);
-		}
+	if !*shut && !waiting && !socket.may_recv() && Pin::new(stream).poll_shutdown(cx).is_ready() {
+		(*shut, step.moved) = (true, true);
 	}
 	Ok(())
 }

@@ -299,7 +299,9 @@ mod tests {
 	}
 
 	/// What each flow carries, in order, and whether its checksums are right.
-	fn flows(packets: &[Vec<u8>]) -> BTreeMap<(SocketAddr, bool), Vec<(Vec<u8>, bool)>> {
+	type Flows = BTreeMap<(SocketAddr, bool), Vec<(Vec<u8>, bool)>>;
+
+	fn flows(packets: &[Vec<u8>]) -> Flows {
 		let mut flows = BTreeMap::<_, Vec<_>>::new();
 		for packet in packets {
 			let (ends, (.., protocol, payload)) = (endpoints(packet).unwrap(), split(packet).unwrap());
