@@ -119,7 +119,7 @@ fn check_money(ledger: &Value) {
 			amount(&balance["free"]) + amount(&balance["held"]) + amount(&router["fees"]),
 			amount(&balance["genesis"]) + amount(&router["earned"])
 		);
-		let floor = amount(&router["price"]) * u128::from(router["relayed_bytes"].as_u64().unwrap()) >> 20;
+		let floor = (amount(&router["price"]) * u128::from(router["relayed_bytes"].as_u64().unwrap())) >> 20;
 		assert!(floor <= amount(&router["gross"]), "a router carried more than it was paid for: {router}");
 	}
 	let balance = &payer["balance"];
@@ -142,7 +142,7 @@ fn check_money(ledger: &Value) {
 fn check_kill(ledger: &Value) {
 	let killed = &ledger["killed"];
 	let at = killed["at_bytes"].as_u64().unwrap();
-	assert!((MIB << 20) * 3 / 10 <= at && at <= (MIB << 20) * 6 / 10, "{killed}");
+	assert!(((MIB << 20) * 3 / 10..=(MIB << 20) * 6 / 10).contains(&at), "{killed}");
 	let (unclaimed, claimed) = (amount(&killed["unclaimed"]), amount(&killed["claimed_after_restart"]));
 	assert!(unclaimed > 0 && claimed >= unclaimed, "{killed}");
 }

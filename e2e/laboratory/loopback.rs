@@ -1,5 +1,7 @@
 //! Agents on loopback.
 
+#![allow(clippy::unwrap_used)]
+
 use std::{
 	fs::File,
 	io::{Read, Write},

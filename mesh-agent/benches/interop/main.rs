@@ -6,7 +6,7 @@
 #[allow(dead_code)]
 mod command;
 #[path = "../../../e2e/laboratory/mod.rs"]
-#[allow(dead_code, unused_imports, clippy::unwrap_used)]
+#[allow(dead_code, unused_imports)]
 mod laboratory;
 
 mod chaos;

@@ -5,7 +5,7 @@
 #[path = "../common/command.rs"]
 mod command;
 #[path = "../../../e2e/laboratory/mod.rs"]
-#[allow(dead_code, unused_imports, clippy::unwrap_used)]
+#[allow(dead_code, unused_imports)]
 mod laboratory;
 #[path = "../common/yggdrasil.rs"]
 mod yggdrasil;

@@ -46,7 +46,7 @@ fn gap(net: &mut Net, ends: [usize; 2], down: bool, mut happens: impl FnMut(&mut
 			});
 		}
 		net.run(ms(2));
-		let came = net.deliveries.drain(..).filter(|delivery| delivery.agent == to).map(|delivery| delivery.at).last();
+		let came = net.deliveries.drain(..).rfind(|delivery| delivery.agent == to).map(|delivery| delivery.at);
 		longest = longest.max(came.unwrap_or(net.now).since(last));
 		last = came.unwrap_or(last);
 	}
